@@ -1,0 +1,63 @@
+//! Two-dimensional convolution.
+
+use super::{Op, Shape, WeightSpec, one};
+
+/// `y[n, oy, ox, o] = b[o] + sum w[o, i, ky, kx] x[n, oy s + ky - p, ox s + kx - p, i]`, zero outside.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// `path.weight`, `path.bias`.
+    pub path: String,
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Extent of the square kernel.
+    pub kernel: usize,
+    /// Step between output positions.
+    pub stride: usize,
+    /// Zero rows and columns before the image.
+    pub pad: usize,
+    /// Zero rows and columns after the image.
+    pub pad_after: usize,
+}
+
+impl Conv2d {
+    /// A convolution that keeps the image's extent (odd kernel, stride 1).
+    pub fn same(path: &str, inputs: usize, outputs: usize, kernel: usize) -> Self {
+        Self { path: path.into(), inputs, outputs, kernel, stride: 1, pad: kernel / 2, pad_after: kernel / 2 }
+    }
+
+    /// Output extent for an input extent.
+    pub fn extent(&self, n: usize) -> usize {
+        (n + self.pad + self.pad_after - self.kernel) / self.stride + 1
+    }
+}
+
+impl Op for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        match one(inputs)?.as_slice() {
+            [n, h, w, c] if *c == self.inputs && (*h).min(*w) + self.pad + self.pad_after >= self.kernel => {
+                Ok(vec![*n, self.extent(*h), self.extent(*w), self.outputs])
+            }
+            _ => Err(format!("needs [n, h, w, {}] of at least the kernel's extent {}", self.inputs, self.kernel)),
+        }
+    }
+
+    fn weights(&self) -> Vec<WeightSpec> {
+        vec![
+            WeightSpec {
+                name: format!("{}.weight", self.path),
+                shape: vec![self.outputs, self.inputs, self.kernel, self.kernel],
+            },
+            WeightSpec { name: format!("{}.bias", self.path), shape: vec![self.outputs] },
+        ]
+    }
+
+    fn macs(&self, output: &[usize]) -> u64 {
+        output.iter().product::<usize>() as u64 * (self.inputs * self.kernel * self.kernel) as u64
+    }
+}

@@ -1,0 +1,25 @@
+//! The same elements under another shape.
+
+use super::{Op, Shape, one};
+use crate::graph::elements;
+
+/// Reinterprets the extents; moves nothing.
+#[derive(Debug)]
+pub struct Reshape {
+    /// New extents.
+    pub shape: Shape,
+}
+
+impl Op for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let x = one(inputs)?;
+        if elements(x) != elements(&self.shape) {
+            return Err(format!("cannot become {:?}", self.shape));
+        }
+        Ok(self.shape.clone())
+    }
+}

@@ -1,0 +1,2 @@
+//! Secret-sharing inference engine.
+pub mod graph;
