@@ -1,2 +1,3 @@
-//! Secret-sharing inference engine.
+//! Secret-sharing inference engine: everything that knows shares, GPUs or peers, nothing that knows a model.
+pub mod gpu;
 pub mod graph;

@@ -1,0 +1,186 @@
+//! On which device: adapters, buffers, pipelines, recordings. The only place that names wgpu.
+//!
+//! A [`Gpu`] is one logical device. A [`Recorder`] collects dispatches and sends them as one submission with one
+//! compute pass per protocol round. Kernels are files under `shaders/`; their bindings and parameters are read from the
+//! shader itself ([`shader`]), so a call names them and nothing is declared twice.
+
+mod adapter;
+mod buffer;
+mod recorder;
+pub mod shader;
+
+pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
+pub use buffer::Buf;
+pub use recorder::{Args, Bufs, Recorder, Word};
+pub use shader::Kernel;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use buffer::Pool;
+
+/// What can go wrong on the device.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// No adapter at all.
+    #[error(
+        "no GPU adapter found: install a Vulkan driver (on Debian or Ubuntu `apt-get install mesa-vulkan-drivers` brings the software adapter)"
+    )]
+    NoAdapter,
+    /// None of that name.
+    #[error("no adapter matches `{wanted}`; `harness devices` lists: {known}")]
+    UnknownAdapter {
+        /// What was asked for.
+        wanted: String,
+        /// What exists.
+        known: String,
+    },
+    /// The chosen kernel form needs what the adapter lacks.
+    #[error("adapter `{0}` has no 64-bit integers in shaders: use the portable kernels")]
+    NoInt64(String),
+    /// The driver refused to open a device.
+    #[error("cannot open a device on `{adapter}`: {reason}")]
+    Device {
+        /// Adapter name.
+        adapter: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// The device reported an error or was lost.
+    #[error("the GPU device failed: {0}")]
+    Lost(String),
+    /// A buffer larger than the device allows.
+    #[error("a buffer of {bytes} bytes exceeds the adapter's limit of {limit} bytes: use a smaller batch")]
+    TooLarge {
+        /// Bytes wanted.
+        bytes: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+}
+
+/// One logical device with its pipelines and buffers.
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    limits: wgpu::Limits,
+    form: Form,
+    pipelines: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
+    pool: Arc<Pool>,
+    failure: Arc<OnceLock<String>>,
+}
+
+/// A compiled kernel with what its shader says about itself.
+struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    interface: shader::Interface,
+}
+
+impl Gpu {
+    /// Opens a device. Every role of a run opens its own, also on one adapter.
+    pub fn open(choice: &AdapterChoice) -> Result<Arc<Self>, GpuError> {
+        let (adapter, form) = choice.find()?;
+        let info = adapter.get_info();
+        let (features, limits) = adapter::requirements(&adapter, form);
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("masque"),
+            required_features: features,
+            required_limits: limits.clone(),
+            ..Default::default()
+        }))
+        .map_err(|e| GpuError::Device { adapter: info.name.clone(), reason: e.to_string() })?;
+        let failure = Arc::new(OnceLock::new());
+        let seen = failure.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+            let _ = seen.set(e.to_string());
+        }));
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let pool = Arc::new(Pool::new(device.clone(), limit));
+        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines: Mutex::default(), pool, failure }))
+    }
+
+    /// The form in which kernels run here.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Adapter name, driver and backend, for reports.
+    pub fn describe(&self) -> AdapterReport {
+        AdapterReport::new(&self.info, &self.limits, self.form)
+    }
+
+    /// Whether the adapter is a processor pretending to be a GPU.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Most bytes that were allocated at any time.
+    pub fn peak_bytes(&self) -> u64 {
+        self.pool.peak()
+    }
+
+    /// The first error the device reported, if any.
+    fn health(&self) -> Result<(), GpuError> {
+        match self.failure.get() {
+            Some(e) => Err(GpuError::Lost(e.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The pipeline of a kernel, compiled at first use.
+    fn pipeline(&self, kernel: &Kernel) -> Arc<Pipeline> {
+        let mut cache = self.pipelines.lock().expect("pipeline cache");
+        if let Some(p) = cache.get(kernel) {
+            return p.clone();
+        }
+        let source = shader::assemble(kernel, self.form);
+        let interface = shader::Interface::read(kernel, &source);
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = std::iter::once((0, None))
+            .chain(interface.buffers.iter().map(|b| (b.binding, Some(b.writable))))
+            .map(|(binding, storage)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match storage {
+                        None => wgpu::BufferBindingType::Uniform,
+                        Some(writable) => wgpu::BufferBindingType::Storage { read_only: !writable },
+                    },
+                    has_dynamic_offset: storage.is_none(),
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(kernel.file), entries: &entries });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(kernel.file),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.file),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.file),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let p = Arc::new(Pipeline { pipeline, layout, interface });
+        cache.insert(kernel.clone(), p.clone());
+        p
+    }
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gpu({}, {:?})", self.info.name, self.form)
+    }
+}

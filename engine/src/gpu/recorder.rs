@@ -1,0 +1,262 @@
+//! Collects dispatches, submits them as one pass, and brings back what goes on the wire.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Buf, Gpu, GpuError, Kernel, Pipeline};
+
+/// One 32-bit parameter word, or two for a ring constant.
+#[derive(Clone, Copy, Debug)]
+pub enum Word {
+    /// `u32`, `i32` or `f32` by its bits.
+    One(u32),
+    /// A 64-bit value as `vec2<u32>`, low word first.
+    Two(u64),
+}
+
+impl From<u32> for Word {
+    fn from(v: u32) -> Self {
+        Word::One(v)
+    }
+}
+impl From<usize> for Word {
+    fn from(v: usize) -> Self {
+        Word::One(u32::try_from(v).expect("kernel parameter below 2^32"))
+    }
+}
+impl From<f32> for Word {
+    fn from(v: f32) -> Self {
+        Word::One(v.to_bits())
+    }
+}
+impl From<u64> for Word {
+    fn from(v: u64) -> Self {
+        Word::Two(v)
+    }
+}
+
+/// Named parameters of a dispatch.
+pub type Args<'a> = &'a [(&'static str, Word)];
+/// Named buffers of a dispatch.
+pub type Bufs<'a> = &'a [(&'static str, &'a Buf)];
+
+/// `args![n: 3usize, k: bits]`: named parameters for [`Recorder::run`].
+#[macro_export]
+macro_rules! args {
+    ($($name:ident : $value:expr),* $(,)?) => { &[$((stringify!($name), $crate::gpu::Word::from($value))),*] };
+}
+
+/// `bufs![x: &a, out: &b]`: named buffers for [`Recorder::run`].
+#[macro_export]
+macro_rules! bufs {
+    ($($name:ident : $value:expr),* $(,)?) => { &[$((stringify!($name), $value)),*] };
+}
+
+struct Dispatch {
+    pipeline: Arc<Pipeline>,
+    group: wgpu::BindGroup,
+    offset: u32,
+    groups: [u32; 3],
+}
+
+const SLOT: usize = 256;
+const SLOTS: usize = 2048;
+/// Workgroups along x before a dispatch continues in y; `shared/thread.wgsl` knows the same number.
+const ROW: u32 = 32768;
+
+/// Records work for one device. One recorder per thread.
+pub struct Recorder {
+    gpu: Arc<Gpu>,
+    pending: Vec<Dispatch>,
+    params: Vec<u8>,
+    arena: wgpu::Buffer,
+    staging: Vec<wgpu::Buffer>,
+    busy: Duration,
+    dispatches: u64,
+}
+
+impl Recorder {
+    /// A recorder for the device.
+    pub fn new(gpu: Arc<Gpu>) -> Self {
+        let arena = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters"),
+            size: (SLOT * SLOTS) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        Self { gpu, pending: vec![], params: vec![], arena, staging: vec![], busy: Duration::ZERO, dispatches: 0 }
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// Time spent submitting and waiting for the device so far.
+    pub fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// Kernels dispatched so far.
+    pub fn dispatches(&self) -> u64 {
+        self.dispatches
+    }
+
+    /// Memory with unspecified contents.
+    pub fn alloc(&self, bytes: usize) -> Result<Buf, GpuError> {
+        self.gpu.pool.take(bytes as u64)
+    }
+
+    /// Memory for `n` ring words.
+    pub fn words(&self, n: usize) -> Result<Buf, GpuError> {
+        self.alloc(n * 8)
+    }
+
+    /// New memory with these contents.
+    pub fn upload(&self, data: &[u8]) -> Result<Buf, GpuError> {
+        self.gpu.pool.filled(data)
+    }
+
+    /// New memory with these values.
+    pub fn upload_slice<T: bytemuck::NoUninit>(&self, data: &[T]) -> Result<Buf, GpuError> {
+        self.upload(bytemuck::cast_slice(data))
+    }
+
+    /// Records one dispatch of at least `threads` threads along x (and `y`, `z` workgroups as given).
+    ///
+    /// # Panics
+    /// If names of parameters or buffers differ from what the shader declares: a bug in this repository.
+    pub fn run_grid(
+        &mut self,
+        kernel: &Kernel,
+        args: Args<'_>,
+        bufs: Bufs<'_>,
+        groups: [u32; 3],
+    ) -> Result<(), GpuError> {
+        if self.pending.len() == SLOTS {
+            self.submit(None)?;
+        }
+        let pipeline = self.gpu.pipeline(kernel);
+        let face = &pipeline.interface;
+        let offset = self.params.len();
+        self.params.resize(offset + SLOT, 0);
+        face.write(kernel, args, &mut self.params[offset..offset + SLOT]);
+        assert_eq!(face.buffers.len(), bufs.len(), "{}: buffers {:?}", kernel.file, face.buffers);
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &self.arena,
+                offset: 0,
+                size: std::num::NonZeroU64::new(face.param_bytes.max(16) as u64),
+            }),
+        }];
+        for b in &face.buffers {
+            let (_, buf) = bufs
+                .iter()
+                .find(|(name, _)| *name == b.name)
+                .unwrap_or_else(|| panic!("{}: no buffer called {}", kernel.file, b.name));
+            entries.push(wgpu::BindGroupEntry { binding: b.binding, resource: buf.raw().as_entire_binding() });
+        }
+        let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        self.pending.push(Dispatch { pipeline, group, offset: offset as u32, groups });
+        self.dispatches += 1;
+        Ok(())
+    }
+
+    /// Records a dispatch of one thread per element of `0..threads`.
+    pub fn run(&mut self, kernel: &Kernel, args: Args<'_>, bufs: Bufs<'_>, threads: usize) -> Result<(), GpuError> {
+        let size = self.gpu.pipeline(kernel).interface.workgroup[0] as usize;
+        let count = threads.div_ceil(size).max(1) as u32;
+        let groups = if count <= ROW { [count, 1, 1] } else { [ROW, count.div_ceil(ROW), 1] };
+        self.run_grid(kernel, args, bufs, groups)
+    }
+
+    /// Sends everything recorded to the device; does not wait.
+    pub fn flush(&mut self) -> Result<(), GpuError> {
+        if self.pending.is_empty() { Ok(()) } else { self.submit(None).map(|_| ()) }
+    }
+
+    fn submit(&mut self, after: Option<&mut dyn FnMut(&mut wgpu::CommandEncoder)>) -> Result<(), GpuError> {
+        let start = Instant::now();
+        if !self.params.is_empty() {
+            self.gpu.queue.write_buffer(&self.arena, 0, &self.params);
+        }
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        if !self.pending.is_empty() {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for d in &self.pending {
+                pass.set_pipeline(&d.pipeline.pipeline);
+                pass.set_bind_group(0, &d.group, &[d.offset]);
+                pass.dispatch_workgroups(d.groups[0], d.groups[1], d.groups[2]);
+            }
+        }
+        if let Some(f) = after {
+            f(&mut encoder);
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.pending.clear();
+        self.params.clear();
+        self.busy += start.elapsed();
+        self.gpu.health()
+    }
+
+    /// Runs everything recorded and returns the first `bytes` bytes of each buffer.
+    pub fn read(&mut self, what: &[(&Buf, usize)]) -> Result<Vec<Vec<u8>>, GpuError> {
+        let (start, before) = (Instant::now(), self.busy);
+        let offsets: Vec<usize> = what
+            .iter()
+            .scan(0, |at, (_, n)| {
+                let here = *at;
+                *at += n.next_multiple_of(8);
+                Some(here)
+            })
+            .collect();
+        let total = what.iter().map(|(_, n)| n.next_multiple_of(8)).sum::<usize>().max(8) as u64;
+        let stage = self.stage(total);
+        let mut copies = |e: &mut wgpu::CommandEncoder| {
+            for ((buf, n), at) in what.iter().zip(&offsets) {
+                let n = (n.next_multiple_of(4) as u64).min(buf.raw().size());
+                if n > 0 {
+                    e.copy_buffer_to_buffer(buf.raw(), 0, &stage, *at as u64, n);
+                }
+            }
+        };
+        self.submit(Some(&mut copies))?;
+        stage.slice(..total).map_async(wgpu::MapMode::Read, |_| {});
+        self.gpu.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| GpuError::Lost(e.to_string()))?;
+        self.gpu.health()?;
+        let out = {
+            let view = stage.slice(..total).get_mapped_range().map_err(|e| GpuError::Lost(format!("{e:?}")))?;
+            what.iter().zip(&offsets).map(|((_, n), at)| view[*at..*at + n].to_vec()).collect()
+        };
+        stage.unmap();
+        self.staging.push(stage);
+        // `submit` counted its own part of this interval already.
+        self.busy = before + start.elapsed();
+        Ok(out)
+    }
+
+    /// Runs everything recorded and returns a buffer as values.
+    pub fn read_slice<T: bytemuck::Pod>(&mut self, buf: &Buf, n: usize) -> Result<Vec<T>, GpuError> {
+        let bytes = self.read(&[(buf, n * size_of::<T>())])?.remove(0);
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    fn stage(&mut self, bytes: u64) -> wgpu::Buffer {
+        let fit = self.staging.iter().enumerate().filter(|(_, b)| b.size() >= bytes).min_by_key(|(_, b)| b.size());
+        if let Some(i) = fit.map(|(i, _)| i) {
+            return self.staging.swap_remove(i);
+        }
+        self.staging.clear();
+        self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: bytes.next_power_of_two().max(4096),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Shader sources: assembly with imports and conditions, and what a shader says about itself.
+//!
+//! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once; `#ifdef X`, `#else`,
+//! `#endif` keep or drop lines. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
+//! a uniform struct `Params`; the others are storage arrays.
+
+use naga::AddressSpace;
+
+use super::{Args, Form, Word};
+
+/// A kernel and its compile-time switches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// File stem under `shaders/`.
+    pub file: &'static str,
+    /// Defined names, sorted.
+    pub defines: Vec<&'static str>,
+}
+
+impl Kernel {
+    /// The kernel of that file without switches.
+    pub fn new(file: &'static str) -> Self {
+        Self { file, defines: vec![] }
+    }
+
+    /// With a switch defined.
+    pub fn with(mut self, define: &'static str) -> Self {
+        self.defines.push(define);
+        self.defines.sort_unstable();
+        self
+    }
+}
+
+/// Every shader file: stem (with `shared/` in front for imports) and text.
+pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
+
+/// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`.
+const VARIANTS: &str = include_str!("../../../shaders/variants.txt");
+
+/// Every kernel in every shipped variant.
+pub fn shipped() -> Vec<Kernel> {
+    let mut all = Vec::new();
+    for line in VARIANTS.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        let (file, variants) = line.split_once(':').expect("variants.txt: `file: variants`");
+        for v in variants.split('|') {
+            let mut defines: Vec<&'static str> = v.split_whitespace().collect();
+            defines.sort_unstable();
+            all.push(Kernel { file: file.trim(), defines });
+        }
+    }
+    all
+}
+
+fn source(name: &str) -> &'static str {
+    SOURCES.iter().find(|(n, _)| *n == name).map(|(_, s)| *s).unwrap_or_else(|| panic!("no shader called {name}"))
+}
+
+/// The complete WGSL text of a kernel.
+pub fn assemble(kernel: &Kernel, form: Form) -> String {
+    let mut defines = kernel.defines.clone();
+    if form == Form::Native {
+        defines.push("NATIVE");
+    }
+    let mut out = String::new();
+    let mut done = Vec::new();
+    expand(source(kernel.file), &defines, form, &mut done, &mut out);
+    out
+}
+
+fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out: &mut String) {
+    let mut keep = vec![true];
+    for line in text.lines() {
+        let l = line.trim();
+        if let Some(name) = l.strip_prefix("#ifdef ") {
+            keep.push(defines.contains(&name.trim()));
+        } else if l == "#else" {
+            let top = keep.last_mut().expect("#else inside #ifdef");
+            *top = !*top;
+        } else if l == "#endif" {
+            keep.pop();
+        } else if keep.iter().all(|k| *k) {
+            if let Some(name) = l.strip_prefix("#import ") {
+                let name = match (name.trim(), form) {
+                    ("ring", Form::Native) => "ring_native",
+                    ("ring", Form::Portable) => "ring_portable",
+                    (n, _) => n,
+                };
+                if !done.iter().any(|d| d == name) {
+                    done.push(name.to_string());
+                    expand(source(&format!("shared/{name}")), defines, form, done, out);
+                }
+            } else {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+}
+
+/// A storage buffer a shader declares.
+#[derive(Debug)]
+pub struct Binding {
+    /// Binding number.
+    pub binding: u32,
+    /// Variable name.
+    pub name: String,
+    /// Whether the shader may write it.
+    pub writable: bool,
+}
+
+/// Parameters, buffers and workgroup size as declared by the shader.
+#[derive(Debug)]
+pub struct Interface {
+    /// Storage buffers in binding order.
+    pub buffers: Vec<Binding>,
+    /// Threads of a workgroup.
+    pub workgroup: [u32; 3],
+    /// Bytes of `Params`.
+    pub param_bytes: usize,
+    members: Vec<(String, usize, usize)>,
+}
+
+impl Interface {
+    /// Reads the interface from assembled WGSL.
+    ///
+    /// # Panics
+    /// If the text is not WGSL: a bug in this repository.
+    pub fn read(kernel: &Kernel, wgsl: &str) -> Self {
+        let module = naga::front::wgsl::parse_str(wgsl)
+            .unwrap_or_else(|e| panic!("{} (assembled): {}", kernel.file, e.emit_to_string(wgsl)));
+        let mut face = Self { buffers: vec![], workgroup: [1; 3], param_bytes: 0, members: vec![] };
+        for (_, g) in module.global_variables.iter() {
+            let (Some(b), Some(name)) = (&g.binding, &g.name) else { continue };
+            match g.space {
+                AddressSpace::Uniform => {
+                    let naga::TypeInner::Struct { members, span } = &module.types[g.ty].inner else {
+                        panic!("{}: parameters are a struct", kernel.file)
+                    };
+                    face.param_bytes = *span as usize;
+                    for m in members {
+                        let words = match module.types[m.ty].inner {
+                            naga::TypeInner::Scalar(_) => 1,
+                            naga::TypeInner::Vector { size: naga::VectorSize::Bi, .. } => 2,
+                            _ => panic!("{}: parameter {:?} is a scalar or vec2<u32>", kernel.file, m.name),
+                        };
+                        face.members.push((m.name.clone().unwrap_or_default(), m.offset as usize, words));
+                    }
+                }
+                AddressSpace::Storage { access } => face.buffers.push(Binding {
+                    binding: b.binding,
+                    name: name.clone(),
+                    writable: access.contains(naga::StorageAccess::STORE),
+                }),
+                _ => {}
+            }
+        }
+        face.buffers.sort_by_key(|b| b.binding);
+        if let Some(e) = module.entry_points.first() {
+            face.workgroup = e.workgroup_size;
+        }
+        face
+    }
+
+    /// Writes named parameters where the shader reads them.
+    pub(super) fn write(&self, kernel: &Kernel, args: Args<'_>, out: &mut [u8]) {
+        assert_eq!(args.len(), self.members.len(), "{}: parameters are {:?}", kernel.file, self.members);
+        for (name, at, words) in &self.members {
+            let (_, value) = args
+                .iter()
+                .find(|(n, _)| n == name)
+                .unwrap_or_else(|| panic!("{}: no parameter called {name}", kernel.file));
+            match (value, words) {
+                (Word::One(v), 1) => out[*at..at + 4].copy_from_slice(&v.to_le_bytes()),
+                (Word::Two(v), 2) => out[*at..at + 8].copy_from_slice(&v.to_le_bytes()),
+                _ => panic!("{}: parameter {name} has {words} word(s)", kernel.file),
+            }
+        }
+    }
+}

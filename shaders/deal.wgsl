@@ -1,0 +1,28 @@
+// The dealer's correction for the server: msg = c - PRG(client) mod 2^k, so that the client's share is its own PRG stream.
+// With XOR the exclusive or. One thread handles 8 elements.
+struct Params { n: u32, k: u32, n0: u32, n1: u32, n2: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> c: array<R>; // [n]
+@group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [n / 8 rounded up][k / 4]
+#import thread
+#import prg
+#import pack
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    let t = thread(gid);
+    if (t * 8u >= p.n) { return; }
+    var l = prg8(0u, vec3<u32>(p.n0, p.n1, p.n2), t);
+    var s: array<R, 8>;
+    for (var i = 0u; i < 8u; i++) {
+        let at = t * 8u + i;
+        if (at < p.n) {
+#ifdef XOR
+            s[i] = r_xor(c[at], l[i]);
+#else
+            s[i] = r_sub(c[at], l[i]);
+#endif
+        }
+    }
+    pack8(s, p.k, t);
+}

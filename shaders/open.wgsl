@@ -1,0 +1,33 @@
+// First half of an opening, fused: truncate the share, draw the mask, add it, pack for the wire.
+//   v = ((x + add) mod 2^from) >> shift      lam = k random bits      msg = v + lam mod 2^k
+// With MINUS: msg = v - lam mod 2^k (the client's side of a linear layer). One thread handles 8 elements.
+struct Params { n: u32, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u32, n2: u32, add: vec2<u32> }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> x: array<R>; // [n]
+@group(0) @binding(3) var<storage, read_write> lam: array<R>; // [n]
+@group(0) @binding(4) var<storage, read_write> msg: array<u32>; // [n / 8 rounded up][k / 4]
+#import thread
+#import prg
+#import pack
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    let t = thread(gid);
+    if (t * 8u >= p.n) { return; }
+    var l = prg8(p.key, vec3<u32>(p.n0, p.n1, p.n2), t);
+    var s: array<R, 8>;
+    for (var i = 0u; i < 8u; i++) {
+        let at = t * 8u + i;
+        if (at < p.n) {
+            let v = r_shr(r_low(r_add(x[at], r_param(p.add)), p.from_), p.shift);
+            let m = r_low(l[i], p.k);
+            lam[at] = m;
+#ifdef MINUS
+            s[i] = r_sub(v, m);
+#else
+            s[i] = r_add(v, m);
+#endif
+        }
+    }
+    pack8(s, p.k, t);
+}
