@@ -1,0 +1,404 @@
+//! What a protocol sees of its role: a device, streams of masks, its peers, and counters.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::Error;
+use crate::correlated::{Key, Scope};
+use crate::gpu::{Buf, Kernel, Recorder};
+use crate::net::{Address, Channel};
+use crate::{args, bufs};
+
+/// Which of the three roles this process plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// P0: prompt, noise, image.
+    Client,
+    /// P1: weights.
+    Server,
+    /// Deals correlated randomness; sees no value.
+    Dealer,
+}
+
+impl Role {
+    /// 1 for the party that adds public terms.
+    pub fn first(self) -> u32 {
+        u32::from(self == Role::Client)
+    }
+
+    /// Name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Client => "client",
+            Role::Server => "server",
+            Role::Dealer => "dealer",
+        }
+    }
+}
+
+/// Bits on the wire and rounds, as declared by a protocol or counted by a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Payload bytes client to server.
+    pub to_server: u64,
+    /// Payload bytes server to client.
+    pub to_client: u64,
+    /// Correction bytes dealer to server.
+    pub offline: u64,
+    /// Exchanges that wait for the peer; a one-way message counts half, so this is in half rounds.
+    pub half_rounds: u64,
+}
+
+impl std::ops::Add for Cost {
+    type Output = Cost;
+    fn add(self, o: Cost) -> Cost {
+        Cost {
+            to_server: self.to_server + o.to_server,
+            to_client: self.to_client + o.to_client,
+            offline: self.offline + o.offline,
+            half_rounds: self.half_rounds + o.half_rounds,
+        }
+    }
+}
+
+impl std::ops::Sub for Cost {
+    type Output = Cost;
+    fn sub(self, o: Cost) -> Cost {
+        Cost {
+            to_server: self.to_server - o.to_server,
+            to_client: self.to_client - o.to_client,
+            offline: self.offline - o.offline,
+            half_rounds: self.half_rounds - o.half_rounds,
+        }
+    }
+}
+
+/// Bytes of `n` packed elements of `k` bits.
+pub fn packed_bytes(n: usize, k: u32) -> u64 {
+    (n as u64 * k as u64).div_ceil(8)
+}
+
+/// Connections of a role. The client has no use for the dealer after the keys; the server reads corrections from it.
+pub struct Links {
+    /// The other computing party (none at the dealer).
+    pub peer: Option<Box<dyn Channel>>,
+    /// The dealer (server), or the server (dealer).
+    pub corrections: Option<Box<dyn Channel>>,
+}
+
+/// State of one role during a run.
+pub struct Ctx {
+    /// Role played.
+    pub role: Role,
+    /// The device.
+    pub rec: Recorder,
+    links: Links,
+    keys: Buf,
+    scope: Scope,
+    draws: u16,
+    messages: u16,
+    drawn: HashSet<(Scope, u16)>,
+    cost: Cost,
+    wait: Duration,
+    pending: Vec<(Address, Buf, usize)>,
+    pending_bytes: usize,
+}
+
+/// The dealer reads corrections back in pieces of about this many bytes.
+const DEAL_BATCH: usize = 4 << 20;
+
+impl Ctx {
+    /// Joins a session. `keys` holds the keys this role knows: its own, or both at the dealer.
+    pub fn new(role: Role, rec: Recorder, links: Links, keys: [Option<Key>; 2]) -> Result<Self, Error> {
+        let mut words = [0u32; 16];
+        for (i, k) in keys.iter().enumerate() {
+            if let Some(k) = k {
+                words[8 * i..8 * i + 8].copy_from_slice(&k.words());
+            }
+        }
+        let keys = rec.upload_slice(&words)?;
+        Ok(Self {
+            role,
+            rec,
+            links,
+            keys,
+            scope: Scope::default(),
+            draws: 0,
+            messages: 0,
+            drawn: HashSet::new(),
+            cost: Cost::default(),
+            wait: Duration::ZERO,
+            pending: vec![],
+            pending_bytes: 0,
+        })
+    }
+
+    /// Moves to a step. Each (evaluation, node, tile) may be entered once.
+    pub fn enter(&mut self, scope: Scope) {
+        self.scope = scope;
+        self.draws = 0;
+        self.messages = 0;
+    }
+
+    /// 1 at the party that adds public terms.
+    pub fn first(&self) -> u32 {
+        self.role.first()
+    }
+
+    /// Whether this role holds shares.
+    pub fn is_party(&self) -> bool {
+        self.role != Role::Dealer
+    }
+
+    /// Bytes and rounds so far.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Time spent waiting for messages so far.
+    pub fn waited(&self) -> Duration {
+        self.wait
+    }
+
+    /// The next stream address. Debug builds check that none is used twice.
+    fn draw(&mut self) -> [u32; 3] {
+        let purpose = self.draws;
+        self.draws = self.draws.checked_add(1).expect("fewer than 65536 draws a step");
+        if cfg!(debug_assertions) {
+            assert!(self.drawn.insert((self.scope, purpose)), "stream {:?}/{purpose} drawn twice", self.scope);
+        }
+        [self.scope.eval, self.scope.node, u32::from(self.scope.tile) << 16 | u32::from(purpose)]
+    }
+
+    fn message(&mut self) -> Address {
+        let purpose = self.messages;
+        self.messages = self.messages.checked_add(1).expect("fewer than 65536 messages a step");
+        Address { eval: self.scope.eval, node: self.scope.node, tile: self.scope.tile, purpose }
+    }
+
+    /// Random words: the party's own stream, or at the dealer the sum of both (not reduced mod 2^k).
+    pub fn mask(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
+        self.random(n, k, false)
+    }
+
+    /// Random bits: the party's own stream, or at the dealer the exclusive or of both.
+    pub fn mask_bits(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
+        self.random(n, k, true)
+    }
+
+    fn random(&mut self, n: usize, k: u32, xor: bool) -> Result<Buf, Error> {
+        let kernel = match (self.role, xor) {
+            (Role::Dealer, false) => Kernel::new("prg").with("BOTH"),
+            (Role::Dealer, true) => Kernel::new("prg").with("BOTH").with("XOR"),
+            _ => Kernel::new("prg"),
+        };
+        let key = u32::from(self.role == Role::Server);
+        let nonce = self.draw();
+        self.stream(&kernel, n, k, key, nonce)
+    }
+
+    /// The stream of one party alone: that party and the dealer get it, the other gets nothing.
+    pub fn one_sided(&mut self, owner: Role, n: usize, k: u32) -> Result<Option<Buf>, Error> {
+        let nonce = self.draw();
+        if self.role != owner && self.role != Role::Dealer {
+            return Ok(None);
+        }
+        self.stream(&Kernel::new("prg"), n, k, u32::from(owner == Role::Server), nonce).map(Some)
+    }
+
+    fn stream(&mut self, kernel: &Kernel, n: usize, k: u32, key: u32, nonce: [u32; 3]) -> Result<Buf, Error> {
+        let out = self.rec.words(n)?;
+        let [n0, n1, n2] = nonce;
+        let keys = self.keys.clone();
+        self.rec.run(
+            kernel,
+            args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
+            bufs![keys: &keys, out: &out],
+            n.div_ceil(8),
+        )?;
+        Ok(out)
+    }
+
+    /// Truncates a share, masks it and packs it (`open.wgsl`); returns the mask and the message.
+    /// `owner_only`: the mask is subtracted and belongs to this party alone.
+    pub fn seal(&mut self, x: &Buf, n: usize, from: u32, shift: u32, k: u32, minus: bool) -> Result<(Buf, Buf), Error> {
+        let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") };
+        let [n0, n1, n2] = self.draw();
+        let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
+        let keys = self.keys.clone();
+        let add = if self.first() == 1 { (1u64 << shift) - 1 } else { 0 };
+        self.rec.run(
+            &kernel,
+            args![n: n, k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
+            bufs![keys: &keys, x: x, lam: &lam, msg: &msg],
+            n.div_ceil(8),
+        )?;
+        Ok((lam, msg))
+    }
+
+    /// Memory for a packed message.
+    pub fn packed(&self, n: usize, k: u32) -> Result<Buf, Error> {
+        assert!(k.is_multiple_of(4) && k <= 64, "wire rings have a multiple of 4 bits, got {k}");
+        Ok(self.rec.alloc(n.div_ceil(8) * k as usize)?)
+    }
+
+    /// Sends own messages and receives the peer's, all in one round. Lengths are in bytes.
+    pub fn exchange(&mut self, messages: &[(&Buf, u64)]) -> Result<Vec<Buf>, Error> {
+        let what: Vec<(&Buf, usize)> = messages.iter().map(|(b, n)| (*b, *n as usize)).collect();
+        let bytes = self.rec.read(&what)?.concat();
+        let at = self.message();
+        let total = bytes.len() as u64;
+        let start = Instant::now();
+        let peer = self.links.peer.as_mut().expect("a party has a peer");
+        peer.send(at, bytes)?;
+        let got = peer.recv(at)?;
+        self.wait += start.elapsed();
+        if got.len() as u64 != total {
+            return Err(Error::Length { at, expected: total, got: got.len() as u64 });
+        }
+        self.cost = self.cost + Cost { to_server: total, to_client: total, offline: 0, half_rounds: 2 };
+        let mut rest = &got[..];
+        let mut out = Vec::with_capacity(messages.len());
+        for (_, n) in messages {
+            let (head, tail) = rest.split_at(*n as usize);
+            out.push(self.rec.upload(head)?);
+            rest = tail;
+        }
+        Ok(out)
+    }
+
+    /// A message from the client to the server alone.
+    pub fn client_to_server(&mut self, message: Option<&Buf>, bytes: u64) -> Result<Option<Buf>, Error> {
+        let at = self.message();
+        let peer = self.links.peer.as_mut().expect("a party has a peer");
+        let out = match message {
+            Some(b) => {
+                let data = self.rec.read(&[(b, bytes as usize)])?.remove(0);
+                peer.send(at, data)?;
+                None
+            }
+            None => {
+                let start = Instant::now();
+                let data = peer.recv(at)?;
+                self.wait += start.elapsed();
+                if data.len() as u64 != bytes {
+                    return Err(Error::Length { at, expected: bytes, got: data.len() as u64 });
+                }
+                Some(self.rec.upload(&data)?)
+            }
+        };
+        self.cost = self.cost + Cost { to_server: bytes, half_rounds: 1, ..Cost::default() };
+        Ok(out)
+    }
+
+    /// A message from the server to the client alone.
+    pub fn server_to_client(&mut self, message: Option<&Buf>, bytes: u64) -> Result<Option<Buf>, Error> {
+        let at = self.message();
+        let peer = self.links.peer.as_mut().expect("a party has a peer");
+        let out = match message {
+            Some(b) => {
+                let data = self.rec.read(&[(b, bytes as usize)])?.remove(0);
+                peer.send(at, data)?;
+                None
+            }
+            None => {
+                let start = Instant::now();
+                let data = peer.recv(at)?;
+                self.wait += start.elapsed();
+                if data.len() as u64 != bytes {
+                    return Err(Error::Length { at, expected: bytes, got: data.len() as u64 });
+                }
+                Some(self.rec.upload(&data)?)
+            }
+        };
+        self.cost = self.cost + Cost { to_client: bytes, half_rounds: 1, ..Cost::default() };
+        Ok(out)
+    }
+
+    /// Shares of a value the dealer knows, `n` words of `k` bits: the client's from its stream, the server's as a
+    /// correction. `target` is called at the dealer only. Parties get their share, the dealer nothing.
+    pub fn deal(
+        &mut self,
+        n: usize,
+        k: u32,
+        xor: bool,
+        target: impl FnOnce(&mut Recorder) -> Result<Buf, Error>,
+    ) -> Result<Option<Buf>, Error> {
+        let nonce = self.draw();
+        let [n0, n1, n2] = nonce;
+        let bytes = packed_bytes(n, k);
+        let at = Address { eval: n0, node: n1, tile: (n2 >> 16) as u16, purpose: n2 as u16 };
+        match self.role {
+            Role::Client => {
+                self.cost.offline += bytes;
+                self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some)
+            }
+            Role::Dealer => {
+                let c = target(&mut self.rec)?;
+                let msg = self.packed(n, k)?;
+                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") };
+                let keys = self.keys.clone();
+                self.rec.run(
+                    &kernel,
+                    args![n: n, k: k, n0: n0, n1: n1, n2: n2],
+                    bufs![keys: &keys, c: &c, msg: &msg],
+                    n.div_ceil(8),
+                )?;
+                self.cost.offline += bytes;
+                self.pending_bytes += bytes as usize;
+                self.pending.push((at, msg, bytes as usize));
+                if self.pending_bytes >= DEAL_BATCH || self.pending.len() >= 64 {
+                    self.send_corrections()?;
+                }
+                Ok(None)
+            }
+            Role::Server => {
+                let start = Instant::now();
+                let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
+                self.wait += start.elapsed();
+                if data.len() as u64 != bytes {
+                    return Err(Error::Length { at, expected: bytes, got: data.len() as u64 });
+                }
+                self.cost.offline += bytes;
+                let msg = self.rec.upload(&data)?;
+                let out = self.rec.words(n)?;
+                self.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &out], n)?;
+                Ok(Some(out))
+            }
+        }
+    }
+
+    /// At the dealer: sends what was dealt since the last call. A bounded queue behind the channel makes the dealer wait
+    /// for a server that lags.
+    pub fn send_corrections(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        let what: Vec<(&Buf, usize)> = batch.iter().map(|(_, b, n)| (b, *n)).collect();
+        let data = self.rec.read(&what)?;
+        let channel = self.links.corrections.as_mut().expect("the dealer talks to the server");
+        let start = Instant::now();
+        for ((at, ..), d) in batch.iter().zip(data) {
+            channel.send(*at, d)?;
+        }
+        self.wait += start.elapsed();
+        Ok(())
+    }
+
+    /// Ends a run: nothing stays queued.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.send_corrections()?;
+        self.rec.flush()?;
+        for c in [&mut self.links.peer, &mut self.links.corrections].into_iter().flatten() {
+            c.flush()?;
+        }
+        Ok(())
+    }
+
+    /// The channel to the other party, for set-up messages.
+    pub fn peer(&mut self) -> Option<&mut Box<dyn Channel>> {
+        self.links.peer.as_mut()
+    }
+}

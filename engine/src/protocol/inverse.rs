@@ -1,0 +1,112 @@
+//! Reciprocal and reciprocal square root of a positive masked wire.
+//!
+//! The half octave of the value is found by parallel comparisons, the value is scaled into [1/sqrt 2, 1), and a cubic is
+//! evaluated there with coefficients that already contain the octave's factor. Source: protocol.md section 7.
+
+use super::compare::compare_cost;
+use super::open::open_cost;
+use super::piecewise::piecewise_cost;
+use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, compare, open, piecewise, truncate};
+
+/// Declared range of the wire's integer value: `2^lo <= value < 2^hi`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Octaves {
+    /// Binary logarithm of the smallest value.
+    pub lo: u32,
+    /// Binary logarithm of the bound.
+    pub hi: u32,
+}
+
+/// Bits of the scaled value's fraction.
+const FRACTION: u32 = 12;
+/// Ring in which it is opened.
+const RING: u32 = 16;
+
+impl Octaves {
+    /// Upper borders of the half octaves, `sqrt 2` apart.
+    fn borders(self) -> Vec<f64> {
+        (1..=2 * (self.hi - self.lo)).map(|i| (self.lo as f64 + i as f64 / 2.0).exp2()).collect()
+    }
+
+    fn window(self) -> Window {
+        Window { lo: self.lo.saturating_sub(9), hi: self.hi + 1 }
+    }
+}
+
+/// Cubic through the Chebyshev nodes of [1/sqrt 2, 1] for `v^p`.
+fn cubic(p: f64) -> [f64; 4] {
+    let (a, b) = (0.5f64.sqrt(), 1.0);
+    let nodes: [f64; 4] = std::array::from_fn(|i| {
+        (a + b) / 2.0 + (b - a) / 2.0 * (std::f64::consts::PI * (2 * i + 1) as f64 / 8.0).cos()
+    });
+    // Newton's divided differences, expanded.
+    let mut d: [f64; 4] = nodes.map(|v| v.powf(p));
+    for j in 1..4 {
+        for i in (j..4).rev() {
+            d[i] = (d[i] - d[i - 1]) / (nodes[i] - nodes[i - j]);
+        }
+    }
+    let mut c = [d[3], 0.0, 0.0, 0.0];
+    for i in (0..3).rev() {
+        for j in (1..4).rev() {
+            c[j] = c[j - 1] - nodes[i] * c[j];
+        }
+        c[0] = d[i] - nodes[i] * c[0];
+    }
+    c
+}
+
+struct Plan {
+    thresholds: Vec<i64>,
+    scale: Table,
+    result: Table,
+    drop: u32,
+}
+
+fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
+    let borders = range.borders();
+    let last = borders.len() - 1;
+    let sides = |i: usize| ((i > 0).then(|| i - 1), (i < last).then_some(i));
+    let segment = |i: usize, coefficients: Vec<f64>| {
+        let (above, below) = sides(i);
+        Segment { above, below, coefficients }
+    };
+    // v' = value / border in [1/sqrt 2, 1) with 58 fraction bits, cut to FRACTION.
+    let scale: Vec<Segment> = borders.iter().enumerate().map(|(i, u)| segment(i, vec![0.0, 1.0 / u])).collect();
+    let scale = Table::new(&scale, 0, 64 - RING - 2 + FRACTION)?;
+    let c = cubic(power);
+    let top = borders.iter().map(|u| gain * u.powf(power)).fold(0.0, f64::max) * 1.5;
+    let fine = (60 - top.log2().ceil().max(-40.0) as i64).clamp(f as i64, 62) as u32;
+    let result: Vec<Segment> = borders
+        .iter()
+        .enumerate()
+        .map(|(i, u)| segment(i, c.iter().map(|a| a * gain * u.powf(power)).collect()))
+        .collect();
+    let result = Table::new(&result, FRACTION, fine)?;
+    let thresholds = borders[..last].iter().map(|u| u.round() as i64).collect();
+    Ok(Plan { thresholds, scale, drop: fine - f, result })
+}
+
+/// `gain * value^power` for `power` -1 (reciprocal) or -1/2 (reciprocal square root); `value` is the wire's *integer*, so
+/// the wire's own scale belongs into `gain`. The result has `f` fraction bits.
+///
+/// * Needs `2^lo <= value < 2^hi` and `hi < k - 1`. A smaller value gets at most 2.5 times the result at `2^lo`.
+/// * Error: relative 3e-4 at most (cubic 5e-5, rounding of the scaled value 2^-12), plus one unit of the result.
+/// * Cost: see [`inverse_cost`]; 4 rounds, or 5 for windows of more than 17 bits.
+pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {
+    let p = plan(power, gain, range, f)?;
+    let bits = compare(ctx, x, &p.thresholds, range.window())?;
+    let scaled = piecewise(ctx, x, Some(&bits), &p.scale, 64)?;
+    let v = open(ctx, &scaled, scaled.f - FRACTION, RING)?;
+    let y = piecewise(ctx, &v, Some(&bits), &p.result, 64)?;
+    truncate(ctx, &y, p.drop)
+}
+
+/// Cost of [`inverse`].
+pub fn inverse_cost(n: usize, wire: u32, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Cost, Error> {
+    let p = plan(power, gain, range, f)?;
+    Ok(compare_cost(n, p.thresholds.len(), range.window())
+        + piecewise_cost(n, &p.scale, wire, 64)
+        + open_cost(&[(n, RING)])
+        + piecewise_cost(n, &p.result, RING, 64))
+}

@@ -1,0 +1,197 @@
+//! Linear layers whose weights only the server knows. Source: protocol.md section 4.
+//!
+//! Once per session the dealer gives the server a mask B (by seed) and the server sends E = W - B. Per evaluation the
+//! client sends `x0 - A` with its own mask A; then
+//! `out0 = A E + c0` and `out1 = (x1 + x0 - A) W + c1 + bias` with dealt `c0 + c1 = A B`.
+
+use super::local::Map;
+use super::open::open_cost;
+use super::{Cost, Ctx, Error, Role, Share, packed_bytes};
+use crate::gpu::{Buf, Kernel, Recorder};
+use crate::kernels::{ConvShape, Element, Mode, Packed, Strided, conv2d, matmul, pack, pack_conv};
+use crate::{args, bufs};
+
+/// Which linear map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// `[rows, inputs] -> [rows, outputs]`, weight `[outputs, inputs]`, or `[inputs, outputs]` if transposed.
+    Dense {
+        /// Rows of the input.
+        rows: usize,
+        /// Input width.
+        inputs: usize,
+        /// Output width.
+        outputs: usize,
+        /// Weight stored `[inputs, outputs]`.
+        transposed: bool,
+    },
+    /// Convolution, weight `[outputs, inputs, kernel, kernel]`.
+    Conv(ConvShape),
+}
+
+impl Layer {
+    /// Elements of the input.
+    pub fn input_len(&self) -> usize {
+        match self {
+            Layer::Dense { rows, inputs, .. } => rows * inputs,
+            Layer::Conv(s) => s.n * s.h * s.w * s.c,
+        }
+    }
+
+    /// Elements of the output.
+    pub fn output_len(&self) -> usize {
+        match self {
+            Layer::Dense { rows, outputs, .. } => rows * outputs,
+            Layer::Conv(s) => {
+                let e = |n: usize| (n + s.pad + s.pad_after - s.kernel) / s.stride + 1;
+                s.n * e(s.h) * e(s.w) * s.outputs
+            }
+        }
+    }
+
+    /// Width of the output's last dimension.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Layer::Dense { outputs, .. } => *outputs,
+            Layer::Conv(s) => s.outputs,
+        }
+    }
+
+    /// Elements of the weight.
+    pub fn weight_len(&self) -> usize {
+        match self {
+            Layer::Dense { inputs, outputs, .. } => inputs * outputs,
+            Layer::Conv(s) => s.outputs * s.c * s.kernel * s.kernel,
+        }
+    }
+
+    fn pack(&self, rec: &mut Recorder, w: &Buf) -> Result<Packed, Error> {
+        Ok(match self {
+            Layer::Dense { inputs, outputs, transposed, .. } => {
+                let (row_stride, col_stride) = if *transposed { (*outputs, 1) } else { (1, *inputs) };
+                let layout = Strided { row_stride, col_stride, ..Strided::default() };
+                pack(rec, Element::Ring, w, layout, *inputs, *outputs)?
+            }
+            Layer::Conv(s) => pack_conv(rec, Element::Ring, w, s)?,
+        })
+    }
+
+    fn apply(&self, rec: &mut Recorder, x: &Buf, w: &Packed) -> Result<Buf, Error> {
+        let out = rec.words(self.output_len())?;
+        match self {
+            Layer::Dense { rows, inputs, outputs, .. } => {
+                let rowwise = |width| Strided { row_stride: width, col_stride: 1, ..Strided::default() };
+                matmul(rec, Element::Ring, Mode::Set, x, rowwise(*inputs), w, &out, rowwise(*outputs), *rows)?;
+            }
+            Layer::Conv(s) => conv2d(rec, Element::Ring, Mode::Set, x, s, w, &out)?,
+        }
+        Ok(out)
+    }
+}
+
+/// What a role keeps of a layer's weights for the session: the server W and the bias, the client E, the dealer B.
+pub struct ServerWeights {
+    matrix: Packed,
+    bias: Option<Buf>,
+    /// Ring of the layer.
+    pub k: u32,
+    /// Fraction bits of the weights.
+    pub f: u32,
+}
+
+/// Weights in fixed point, at the server.
+pub struct FixedWeights {
+    /// `round(w 2^f)`.
+    pub weight: Vec<i64>,
+    /// `round(b 2^(fx + f))`.
+    pub bias: Option<Vec<i64>>,
+}
+
+/// Distributes a layer's weights, once per session.
+///
+/// * Before: the server knows W. After: the client knows `E = W - B mod 2^k`, which is uniform.
+/// * Cost: `k` bits per weight, server to client.
+pub fn share_weights(ctx: &mut Ctx, layer: &Layer, k: u32, f: u32, known: Option<&FixedWeights>) -> Result<ServerWeights, Error> {
+    let n = layer.weight_len();
+    let b = ctx.one_sided(Role::Server, n, k)?;
+    let bytes = packed_bytes(n, k);
+    let (matrix, bias) = match (ctx.role, b) {
+        (Role::Dealer, Some(b)) => (b, None),
+        (Role::Server, Some(b)) => {
+            let fixed = known.expect("the server knows the weights");
+            let w = ctx.rec.upload_slice(&fixed.weight)?;
+            let e = ctx.rec.words(n)?;
+            super::local::affine(&mut ctx.rec, n, (&w, 1), Some((&b, u64::MAX, Map::SAME)), 0, &e)?;
+            let msg = ctx.pack(&e, n, k)?;
+            ctx.server_to_client(Some(&msg), bytes)?;
+            let bias = fixed.bias.as_ref().map(|b| ctx.rec.upload_slice(b)).transpose()?;
+            (w, bias)
+        }
+        _ => {
+            let msg = ctx.server_to_client(None, bytes)?.expect("the client receives");
+            let e = ctx.rec.words(n)?;
+            ctx.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &e], n)?;
+            (e, None)
+        }
+    };
+    let matrix = layer.pack(&mut ctx.rec, &matrix)?;
+    ctx.rec.flush()?;
+    Ok(ServerWeights { matrix, bias, k, f })
+}
+
+/// Applies a layer.
+///
+/// * Before: additive share in Z_2^k' with `k' >= k`. After: additive share in Z_2^k with `fx + f` fraction bits; the
+///   output must fit it.
+/// * Error: none beyond the weights' rounding. Cost: see [`linear_cost`].
+pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Result<Share, Error> {
+    let (n, out_len, k) = (layer.input_len(), layer.output_len(), w.k);
+    assert_eq!(x.n, n, "input of {layer:?}");
+    assert!(x.k >= k, "a share of {} bits for a layer in {k}", x.k);
+    let bytes = packed_bytes(n, k);
+    // The client's mask: drawn inside `seal` there, alone here; the server advances its addresses with them.
+    let (a, msg) = if ctx.role == Role::Client {
+        let (a, msg) = ctx.seal(x.words(), n, k, 0, k, true)?;
+        (Some(a), Some(msg))
+    } else {
+        (ctx.one_sided(Role::Client, n, k)?, None)
+    };
+    let mut input = a;
+    if ctx.is_party()
+        && let Some(msg) = ctx.client_to_server(msg.as_ref(), bytes)?
+    {
+        let masked = ctx.rec.words(n)?;
+        ctx.rec.run(
+            &Kernel::new("unpack").with("PLUS"),
+            args![n: n, k: k],
+            bufs![a: &msg, x: x.words(), out: &masked],
+            n,
+        )?;
+        input = Some(masked);
+    }
+    let input = input.expect("every role has an operand");
+    let c = ctx.deal(out_len, k, false, |rec| layer.apply(rec, &input, &w.matrix))?;
+    let buf = match c {
+        Some(c) => {
+            let mut out = layer.apply(&mut ctx.rec, &input, &w.matrix)?;
+            let sum = ctx.rec.words(out_len)?;
+            super::local::affine(&mut ctx.rec, out_len, (&out, 1), Some((&c, 1, Map::SAME)), 0, &sum)?;
+            out = sum;
+            if let Some(bias) = &w.bias {
+                let sum = ctx.rec.words(out_len)?;
+                let map = Map::per_column(layer.outputs());
+                super::local::affine(&mut ctx.rec, out_len, (&out, 1), Some((bias, 1, map)), 0, &sum)?;
+                out = sum;
+            }
+            Some(out)
+        }
+        None => None,
+    };
+    Ok(Share { n: out_len, k, f: x.f + w.f, buf })
+}
+
+/// Cost of [`linear`]: `k` bits an input element client to server, `k` bits an output element offline, half a round.
+pub fn linear_cost(layer: &Layer, k: u32) -> Cost {
+    let online = open_cost(&[(layer.input_len(), k)]).to_server;
+    Cost { to_server: online, to_client: 0, offline: packed_bytes(layer.output_len(), k), half_rounds: 1 }
+}

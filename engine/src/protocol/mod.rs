@@ -1,0 +1,116 @@
+//! How things are computed on shares: one file per protocol, written once for all three roles.
+//!
+//! A protocol receives a [`Ctx`] and never a socket. Client and server hold a [`Share`] or [`Wire`]; the dealer runs the
+//! same code with masks only. Every protocol states its cost as a function beside it; a test compares that with the bytes
+//! that were sent.
+
+mod compare;
+mod ctx;
+mod inverse;
+mod linear;
+mod local;
+mod matmul;
+mod maximum;
+mod multiply;
+mod norm;
+mod open;
+mod piecewise;
+mod softmax;
+
+pub use compare::{Bits, Window, compare};
+pub use ctx::{Cost, Ctx, Links, Role, packed_bytes};
+pub use inverse::{Octaves, inverse};
+pub use linear::{ServerWeights, linear};
+pub use local::{Groups, Map, add, add_public, concat, reduce, repeat_rows, scale, truncate, upsample};
+pub use matmul::matmul;
+pub use maximum::maximum;
+pub use multiply::{multiply, square_sums};
+pub use norm::{NormShape, normalise};
+pub use open::{lift, open, open_all};
+pub use piecewise::{Segment, Table, piecewise, polynomial};
+pub use softmax::{SoftmaxSpec, exponential};
+
+use crate::gpu::{Buf, GpuError};
+use crate::net::{Address, NetError};
+
+/// Why a protocol stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// A peer.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A peer sent a message of the wrong size.
+    #[error("at {at}: a message of {got} bytes where {expected} were due; do all roles run the same version?")]
+    Length {
+        /// Step.
+        at: Address,
+        /// Bytes due.
+        expected: u64,
+        /// Bytes received.
+        got: u64,
+    },
+    /// The fixed-point plan cannot hold a value.
+    #[error("fixed-point range: {0}")]
+    Range(String),
+}
+
+/// An additive share `x = x0 + x1 mod 2^k` of `n` values with `f` fraction bits. The dealer's holds nothing.
+///
+/// Words may carry garbage above bit `k`.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Elements.
+    pub n: usize,
+    /// Ring bits.
+    pub k: u32,
+    /// Fraction bits.
+    pub f: u32,
+    /// This party's words.
+    pub buf: Option<Buf>,
+}
+
+impl Share {
+    /// This party's words.
+    ///
+    /// # Panics
+    /// At the dealer, which must not be asked: a bug in this repository.
+    pub fn words(&self) -> &Buf {
+        self.buf.as_ref().expect("a party's share")
+    }
+
+    /// The same value in a smaller ring: local and exact.
+    pub fn reduced(&self, k: u32) -> Share {
+        assert!(k <= self.k, "a ring of {} bits cannot become {k}", self.k);
+        Share { k, ..self.clone() }
+    }
+}
+
+/// A masked wire: both parties know `delta = x + lambda mod 2^k`, each holds a share of `lambda`, the dealer knows it.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    /// Elements.
+    pub n: usize,
+    /// Ring bits.
+    pub k: u32,
+    /// Fraction bits.
+    pub f: u32,
+    /// The opened words (none at the dealer).
+    pub delta: Option<Buf>,
+    /// A party's share of the mask, each below 2^k; at the dealer their sum. `fresh` says whether that sum still has its carry.
+    pub lam: Buf,
+    /// Whether the wire comes straight from an opening: only then can it be lifted.
+    pub fresh: bool,
+}
+
+impl Wire {
+    /// The opened words.
+    ///
+    /// # Panics
+    /// At the dealer: a bug in this repository.
+    pub fn opened(&self) -> &Buf {
+        self.delta.as_ref().expect("a party's wire")
+    }
+}

@@ -1,0 +1,169 @@
+//! Group and layer normalisation. Source: protocol.md section 7, paper Appendix A.
+
+use super::inverse::{inverse, inverse_cost};
+use super::linear::{Layer, ServerWeights, linear, linear_cost};
+use super::local::{Groups, Map, combine_wires};
+use super::multiply::multiply_cost;
+use super::open::{lift_cost, open_cost};
+use super::{Cost, Ctx, Error, Octaves, Share, Wire, lift, multiply, open, open_all, packed_bytes, reduce, scale};
+use super::{square_sums, truncate};
+use crate::gpu::Buf;
+
+/// Extents and fixed-point format of a normalisation over `[n, positions, channels]` in `groups` groups of channels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormShape {
+    /// Images (for layer normalisation: rows).
+    pub n: usize,
+    /// Positions of an image.
+    pub positions: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Groups of channels, each with its own mean and variance.
+    pub groups: usize,
+    /// Added to the variance.
+    pub eps: f64,
+    /// Binary logarithm of the smallest and of the largest variance that is normalised exactly.
+    pub variance: (i32, i32),
+    /// Fraction bits of the input.
+    pub f: u32,
+    /// Ring of the wires: holds `len * variance` at `2 f` fraction bits.
+    pub k: u32,
+}
+
+/// Fraction bits of the factor `gamma / sqrt(var + eps)`.
+const FACTOR: u32 = 14;
+/// Extra bits of the mean's factor 1 / len.
+const MEAN: u32 = 20;
+
+impl NormShape {
+    /// Elements of a group.
+    pub fn len(&self) -> usize {
+        self.positions * self.channels / self.groups
+    }
+
+    /// Smallest ring, a multiple of 4, that holds the sum of squares.
+    pub fn ring(positions: usize, width: usize, variance: (i32, i32), f: u32) -> u32 {
+        let bits = 2 * f as i32 + ((positions * width) as f64).log2().ceil() as i32 + variance.1 + 2;
+        (bits as u32).next_multiple_of(4)
+    }
+
+    /// The layer that multiplies the groups' reciprocal deviations by the channels' weights.
+    pub fn affine_layer(&self) -> Layer {
+        Layer::Dense { rows: self.n, inputs: self.groups, outputs: self.channels, transposed: true }
+    }
+
+    /// That layer's matrix `[groups, channels]` for the channels' weights.
+    pub fn affine_matrix(&self, gamma: &[f32], f: u32) -> Vec<i64> {
+        let width = self.channels / self.groups;
+        let mut m = vec![0i64; self.groups * self.channels];
+        for (c, g) in gamma.iter().enumerate() {
+            m[(c / width) * self.channels + c] = (f64::from(*g) * f64::from(f).exp2()).round() as i64;
+        }
+        m
+    }
+
+    /// Integer range of `len * (var + eps)` at `2 f` fraction bits.
+    fn octaves(&self) -> Octaves {
+        let base = 2.0 * f64::from(self.f) + (self.len() as f64).log2();
+        let lo = (base + f64::from(self.variance.0)).floor().max(1.0) as u32;
+        let hi = ((base + f64::from(self.variance.1)).ceil() as u32).min(self.k - 2);
+        Octaves { lo, hi }
+    }
+
+    /// `1 / sqrt((v / len) 2^(2 f))` for integer `v` is `gain / sqrt v`.
+    fn gain(&self) -> f64 {
+        ((self.len() as f64) * (2.0 * f64::from(self.f)).exp2()).sqrt()
+    }
+}
+
+/// Ring of the reciprocal deviations when they are opened for the multiplication by gamma.
+fn factor_ring(share: u32) -> u32 {
+    share / 4 * 4
+}
+
+/// `y = (x - mean) / sqrt(var + eps) * gamma + beta`.
+///
+/// * Before: additive share of `[n, positions, channels]` in Z_2^k or more with `f` fraction bits, or its fresh wire in
+///   Z_2^k; `gamma` as a dealt server layer ([`NormShape::affine_layer`]), `beta` at the server with `f + 14` fraction bits.
+///   After: additive share in Z_2^k with `f + 14` fraction bits, and the wire of x.
+/// * Error: relative 4e-4 of the deviation, plus rounding of the mean (one unit of `f` bits).
+/// * Cost: [`normalise_cost`].
+pub fn normalise(
+    ctx: &mut Ctx,
+    x: &Share,
+    wire: Option<&Wire>,
+    shape: &NormShape,
+    gamma: &ServerWeights,
+    beta: Option<&Buf>,
+) -> Result<(Share, Wire), Error> {
+    let s = shape;
+    let groups = Groups::channels(s.n, s.positions, s.channels, s.groups);
+    let per_group = Map::per_group(s.positions, s.channels, s.groups);
+    let x = x.reduced(s.k.max(wire.map_or(0, |w| w.k)));
+    let sums = reduce(ctx, &x, &groups)?;
+    let (wire, sums) = match wire {
+        Some(w) => (w.clone(), open(ctx, &sums, 0, s.k)?),
+        None => {
+            let mut both = open_all(ctx, &[(&x, 0, s.k), (&sums, 0, s.k)])?;
+            let sums = both.remove(1);
+            (both.remove(0), sums)
+        }
+    };
+    // Mean, rounded to the wire's units, and the centred wire.
+    let sums = lift(ctx, &sums, 64)?;
+    let mean = scale(ctx, &sums, (f64::from(MEAN).exp2() / s.len() as f64).round() as i64, 0, s.f + MEAN)?;
+    let mean = open(ctx, &mean, MEAN, s.k.min((64 - MEAN) / 4 * 4))?;
+    let mean = widen_wire(ctx, mean, s.k)?;
+    let centred = combine_wires(ctx, &wire, Some((&mean, -1, per_group)), 0)?;
+    // Reciprocal deviation of each group.
+    let squares = square_sums(ctx, &centred, &groups)?;
+    let eps = (s.eps * s.len() as f64 * (2.0 * f64::from(s.f)).exp2()).round().max(1.0);
+    let squares = open(ctx, &squares, 0, s.k)?;
+    let squares = combine_wires(ctx, &squares, None, eps as i64)?;
+    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), FACTOR)?;
+    // Times gamma, which the server knows, then times x.
+    let narrow = open(ctx, &deviation, 0, factor_ring(deviation.k))?;
+    let deviation = lift(ctx, &narrow, 64)?;
+    let factor = linear(ctx, &deviation, &s.affine_layer(), gamma)?;
+    let factor = open(ctx, &factor, gamma.f, s.k)?;
+    let per_channel = Map::per_group(s.positions, s.channels, s.channels);
+    let y = multiply(ctx, &centred, &factor, per_channel)?;
+    let y = super::add_public(ctx, &y, beta, Map::per_column(s.channels))?;
+    Ok((y, wire))
+}
+
+/// The mean's wire in the ring of the values: opened again only where truncation left too few bits.
+fn widen_wire(ctx: &mut Ctx, w: Wire, k: u32) -> Result<Wire, Error> {
+    if w.k >= k {
+        return Ok(w);
+    }
+    let lifted = lift(ctx, &w, k)?;
+    open(ctx, &lifted, 0, k)
+}
+
+/// Cost of [`normalise`] when x is not open yet.
+pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
+    let s = shape;
+    let (n, groups) = (s.n * s.positions * s.channels, s.n * s.groups);
+    let layer = s.affine_layer();
+    let mean_ring = s.k.min((64 - MEAN) / 4 * 4);
+    let narrow = factor_ring(super::inverse::result_ring(-0.5, s.gain(), s.octaves(), FACTOR)?);
+    let mut c = open_cost(&[(n, s.k), (groups, s.k)]) + lift_cost(groups, s.k, 64) + open_cost(&[(groups, mean_ring)]);
+    if mean_ring < s.k {
+        c = c + lift_cost(groups, mean_ring, s.k) + open_cost(&[(groups, s.k)]);
+    }
+    c = c + Cost { offline: packed_bytes(groups, s.k), ..Cost::default() }
+        + open_cost(&[(groups, s.k)])
+        + inverse_cost(groups, s.k, -0.5, s.gain(), s.octaves(), FACTOR)?
+        + open_cost(&[(groups, narrow)])
+        + lift_cost(groups, narrow, 64)
+        + linear_cost(&layer, 64)
+        + open_cost(&[(layer.output_len(), s.k)])
+        + multiply_cost(n, s.k);
+    Ok(c)
+}
+
+/// Truncates a normalised share to `f` fraction bits.
+pub fn settle(ctx: &mut Ctx, y: &Share, f: u32) -> Result<Share, Error> {
+    truncate(ctx, y, y.f - f)
+}

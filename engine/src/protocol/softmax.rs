@@ -1,0 +1,169 @@
+//! Exponentials for softmax on shares. Source: paper Appendix A, protocol.md sections 6 and 7.
+
+use super::compare::compare_cost;
+use super::local::{Map, combine_wires};
+use super::open::open_cost;
+use super::piecewise::piecewise_cost;
+use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, compare, multiply, open, open_all, piecewise};
+use super::{polynomial, truncate};
+use crate::approx::{Approx, Exp};
+
+/// How logits become weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SoftmaxSpec {
+    /// Factor of the logits, for attention 1 / sqrt(d).
+    pub scale: f64,
+    /// Which exponential; exact functions exist in plaintext only.
+    pub approx: Approx,
+}
+
+/// Fraction bits of the weights.
+pub const WEIGHT_FRACTION: u32 = 12;
+/// Ring in which they are opened: weights stay below 4.
+pub const WEIGHT_RING: u32 = 16;
+/// Fraction bits of the repeated squares.
+const SQUARE_FRACTION: u32 = 20;
+/// Ring in which they are opened.
+const SQUARE_RING: u32 = 24;
+
+impl SoftmaxSpec {
+    /// Fraction bits of the logits' wire: after scaling 9 for polynomials of degree 4, 12 for repeated squaring.
+    pub fn logit_fraction(&self) -> u32 {
+        let bits = if self.approx == Approx::Loose { 9.5 } else { 12.0 };
+        (bits + self.scale.log2()).round().clamp(2.0, 16.0) as u32
+    }
+
+    fn cutoff(&self) -> Result<f64, Error> {
+        match self.approx.exp_form() {
+            Some(Exp::Poly(p)) => Ok(p.thresholds[0]),
+            Some(Exp::Squaring { cutoff, .. }) => Ok(cutoff),
+            Some(Exp::Series { cutoff, .. }) => Ok(cutoff),
+            None => Err(Error::Range("exact exponentials exist in plaintext only".into())),
+        }
+    }
+}
+
+fn above(coefficients: Vec<f64>) -> [Segment; 1] {
+    [Segment { above: Some(0), below: None, coefficients }]
+}
+
+/// `p = exp(scale x)` for a wire of differences to the row maximum, by the named approximation.
+///
+/// * Before: wire with [`SoftmaxSpec::logit_fraction`] bits, `|x| < 2^(k-2)`. After: additive share with 12 fraction bits
+///   in a ring of 16 bits or more.
+/// * Error: that of the approximation, plus rounding of the input (2^-10 after scaling) and of the result.
+/// * Cost: [`exponential_cost`]; 2 rounds for loose, 9 for precise, 5 for CipherDM's.
+pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) -> Result<Share, Error> {
+    let threshold = (spec.cutoff()? / spec.scale * f64::from(x.f).exp2()).round() as i64;
+    let bits = compare(ctx, x, &[threshold], window)?;
+    let s = spec.scale;
+    match spec.approx.exp_form().expect("checked by cutoff") {
+        Exp::Poly(p) => {
+            let crate::approx::Segment::Poly(c) = &p.segments[1] else {
+                return Err(Error::Range("an exponential is one polynomial above its cut-off".into()));
+            };
+            let scaled = c.iter().enumerate().map(|(j, a)| a * s.powi(j as i32)).collect();
+            let y = piecewise(ctx, x, Some(&bits), &Table::new(&above(scaled), x.f, POLY_FRACTION)?, 64)?;
+            truncate(ctx, &y, POLY_FRACTION - WEIGHT_FRACTION)
+        }
+        Exp::Squaring { log2, .. } => {
+            let t = s / f64::from(log2).exp2();
+            let mut y = polynomial(ctx, x, &[1.0, 2.0 * t, t * t], FIRST_FRACTION, 64)?;
+            for _ in 1..log2 - 1 {
+                let w = open(ctx, &y, y.f - SQUARE_FRACTION, SQUARE_RING)?;
+                y = polynomial(ctx, &w, &[0.0, 0.0, 1.0], 2 * SQUARE_FRACTION, 64)?;
+            }
+            let w = open(ctx, &y, y.f - SQUARE_FRACTION, SQUARE_RING)?;
+            let table = Table::new(&above(vec![0.0, 0.0, 1.0]), SQUARE_FRACTION, 2 * SQUARE_FRACTION)?;
+            let y = piecewise(ctx, &w, Some(&bits), &table, 64)?;
+            truncate(ctx, &y, 2 * SQUARE_FRACTION - WEIGHT_FRACTION)
+        }
+        Exp::Series { coefficients: c, shift, scale: inner, .. } => {
+            // In t = shift + inner s x: low(t) + t^4 high(t), the halves cubic in t.
+            let expand = |c: &[f64]| expand(c, shift, inner * s);
+            let (low, high) = (expand(&c[..4]), expand(&c[4..]));
+            let square = expand(&[0.0, 0.0, 1.0]);
+            let low = polynomial(ctx, x, &low, 60, 64)?;
+            let high = polynomial(ctx, x, &high, 60, 64)?;
+            let square = polynomial(ctx, x, &square, 60, 64)?;
+            let cut = 60 - WEIGHT_FRACTION - 2;
+            let w = open_all(ctx, &[(&high, cut, SERIES_RING), (&square, cut, SERIES_RING)])?;
+            let quartic = polynomial(ctx, &w[1], &[0.0, 0.0, 1.0], 2 * w[1].f, SERIES_PRODUCT)?;
+            let high = polynomial(ctx, &w[0], &[0.0, 1.0], w[0].f, SERIES_PRODUCT - w[1].f)?;
+            let quartic = truncate(ctx, &quartic, w[1].f)?;
+            let k = SERIES_PRODUCT - w[1].f;
+            let w = open_all(ctx, &[(&high, 0, k), (&quartic, 0, k)])?;
+            let product = multiply(ctx, &w[0], &w[1], Map::SAME)?;
+            let product = truncate(ctx, &product, product.f - WEIGHT_FRACTION)?;
+            let low = truncate(ctx, &low, 60 - WEIGHT_FRACTION)?;
+            let y = add(ctx, &low, 1, &product, 1, Map::SAME)?;
+            let w = open(ctx, &y, 0, WEIGHT_RING)?;
+            piecewise(ctx, &w, Some(&bits), &Table::new(&above(vec![0.0, 1.0]), 0, 0)?, WEIGHT_RING).map(|y| Share {
+                f: WEIGHT_FRACTION,
+                ..y
+            })
+        }
+    }
+}
+
+const POLY_FRACTION: u32 = 60;
+const FIRST_FRACTION: u32 = 56;
+const SERIES_RING: u32 = 16;
+const SERIES_PRODUCT: u32 = 54;
+
+/// Coefficients in x of a polynomial in `shift + slope x`.
+fn expand(c: &[f64], shift: f64, slope: f64) -> Vec<f64> {
+    let mut out = vec![0.0; c.len()];
+    for a in c.iter().rev() {
+        let mut next = vec![0.0; c.len()];
+        for (j, v) in out.iter().enumerate() {
+            next[j] += v * shift;
+            if j + 1 < c.len() {
+                next[j + 1] += v * slope;
+            }
+        }
+        next[0] += a;
+        out = next;
+    }
+    out
+}
+
+/// Differences to the row maximum: `x - m`, a wire again.
+pub fn shifted(ctx: &mut Ctx, x: &Wire, maximum: &Wire, cols: usize) -> Result<Wire, Error> {
+    combine_wires(ctx, x, Some((maximum, -1, Map::per_row(cols))), 0)
+}
+
+/// Cost of [`exponential`] for the polynomial and the squaring forms.
+pub fn exponential_cost(n: usize, k: u32, f: u32, spec: &SoftmaxSpec, window: Window) -> Result<Cost, Error> {
+    let base = compare_cost(n, 1, window);
+    let one = |degree: usize| vec![1.0; degree + 1];
+    let plain = |degree: usize| -> Result<Table, Error> {
+        Table::new(&[Segment { above: None, below: None, coefficients: one(degree) }], 0, 0)
+    };
+    let selected = |degree: usize| Table::new(&above(one(degree)), 0, 0);
+    let _ = f;
+    Ok(match spec.approx.exp_form() {
+        Some(Exp::Poly(_)) => base + piecewise_cost(n, &selected(4)?, k, 64),
+        Some(Exp::Squaring { log2, .. }) => {
+            let mut c = base + piecewise_cost(n, &plain(2)?, k, 64);
+            for _ in 1..log2 - 1 {
+                c = c + open_cost(&[(n, SQUARE_RING)]) + piecewise_cost(n, &plain(2)?, SQUARE_RING, 64);
+            }
+            c + open_cost(&[(n, SQUARE_RING)]) + piecewise_cost(n, &selected(2)?, SQUARE_RING, 64)
+        }
+        Some(Exp::Series { .. }) => {
+            let k1 = SERIES_PRODUCT - WEIGHT_FRACTION - 2;
+            base + piecewise_cost(n, &plain(3)?, k, 64)
+                + piecewise_cost(n, &plain(3)?, k, 64)
+                + piecewise_cost(n, &plain(2)?, k, 64)
+                + open_cost(&[(n, SERIES_RING), (n, SERIES_RING)])
+                + piecewise_cost(n, &plain(2)?, SERIES_RING, SERIES_PRODUCT)
+                + piecewise_cost(n, &plain(1)?, SERIES_RING, k1)
+                + open_cost(&[(n, k1), (n, k1)])
+                + super::multiply::multiply_cost(n, k1)
+                + open_cost(&[(n, WEIGHT_RING)])
+                + piecewise_cost(n, &selected(1)?, WEIGHT_RING, WEIGHT_RING)
+        }
+        None => return Err(Error::Range("exact exponentials exist in plaintext only".into())),
+    })
+}
