@@ -7,11 +7,12 @@
 //! - [`pair`]: in one process, for tests and for the three roles as threads.
 //! - [`connect`], [`Listener`]: TCP, with one reader and one writer thread per connection.
 //! - [`shaped`]: any channel slowed down to a [`Link`].
+//! - [`Intercept`]: any channel recorded, delayed or damaged.
 //! - [`handshake()`]: the roles make sure that they run the same graph with the same settings before anything is sent.
 //!
 //! Every queue is bounded in bytes. A message longer than a queue is let through when that queue is empty, so two
 //! peers may send each other messages of any size at once. A schedule that sends more than both queues hold before
-//! the peer receives anything blocks in [`Channel::send`], and is reported as [`NetError::Blocked`] after the stall time.
+//! the peer receives anything blocks in [`Channel::send`] and, after the stall time, ends as [`NetError::Blocked`].
 //!
 //! Frame on the wire, little endian: magic `MSQ1` (u32), eval (u32), node (u32), tile (u16), purpose (u16), payload
 //! length (u64), payload. In-process channels count the same bytes as TCP.
@@ -19,6 +20,7 @@
 mod endpoint;
 mod error;
 mod handshake;
+mod intercept;
 mod memory;
 mod queue;
 mod shaped;
@@ -33,6 +35,7 @@ use std::time::Duration;
 
 pub use error::NetError;
 pub use handshake::{Hello, PROTOCOL_VERSION, Role, handshake, recv_setup, send_setup};
+pub use intercept::{Delay, Intercept, Log, Received};
 pub use memory::{pair, pair_with};
 pub use shaped::{Link, shaped};
 pub use tcp::{Listener, TcpOptions, connect};
@@ -118,7 +121,7 @@ pub trait Channel: Send {
     /// Next message; its address must be `at`.
     fn recv(&mut self, at: Address) -> Result<Vec<u8>, NetError>;
 
-    /// Waits until all queued messages were handed to the operating system (in process: they already are with the peer).
+    /// Waits until all queued messages were handed to the operating system (in process the peer has them already).
     fn flush(&mut self) -> Result<(), NetError>;
 
     /// Traffic so far.
