@@ -1,3 +1,4 @@
 //! Secret-sharing inference engine: everything that knows shares, GPUs or peers, nothing that knows a model.
 pub mod gpu;
 pub mod graph;
+pub mod net;
