@@ -6,35 +6,8 @@ use std::time::{Duration, Instant};
 use super::Error;
 use crate::correlated::{Key, Scope};
 use crate::gpu::{Buf, Kernel, Recorder};
-use crate::net::{Address, Channel};
+use crate::net::{Address, Channel, Role};
 use crate::{args, bufs};
-
-/// Which of the three roles this process plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// P0: prompt, noise, image.
-    Client,
-    /// P1: weights.
-    Server,
-    /// Deals correlated randomness; sees no value.
-    Dealer,
-}
-
-impl Role {
-    /// 1 for the party that adds public terms.
-    pub fn first(self) -> u32 {
-        u32::from(self == Role::Client)
-    }
-
-    /// Name in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Client => "client",
-            Role::Server => "server",
-            Role::Dealer => "dealer",
-        }
-    }
-}
 
 /// Bits on the wire and rounds, as declared by a protocol or counted by a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +115,7 @@ impl Ctx {
 
     /// 1 at the party that adds public terms.
     pub fn first(&self) -> u32 {
-        self.role.first()
+        u32::from(self.role == Role::Client)
     }
 
     /// Whether this role holds shares.
@@ -236,6 +209,13 @@ impl Ctx {
         Ok((lam, msg))
     }
 
+    /// Packs words that need no mask (they are uniform already).
+    pub fn pack(&mut self, x: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
+        let msg = self.packed(n, k)?;
+        self.rec.run(&Kernel::new("pack"), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
+        Ok(msg)
+    }
+
     /// Memory for a packed message.
     pub fn packed(&self, n: usize, k: u32) -> Result<Buf, Error> {
         assert!(k.is_multiple_of(4) && k <= 64, "wire rings have a multiple of 4 bits, got {k}");
@@ -253,9 +233,7 @@ impl Ctx {
         peer.send(at, bytes)?;
         let got = peer.recv(at)?;
         self.wait += start.elapsed();
-        if got.len() as u64 != total {
-            return Err(Error::Length { at, expected: total, got: got.len() as u64 });
-        }
+        self.checked(at, &got, total)?;
         self.cost = self.cost + Cost { to_server: total, to_client: total, offline: 0, half_rounds: 2 };
         let mut rest = &got[..];
         let mut out = Vec::with_capacity(messages.len());
@@ -267,52 +245,42 @@ impl Ctx {
         Ok(out)
     }
 
-    /// A message from the client to the server alone.
+    /// A message from the client to the server alone; the server gets it as a buffer.
     pub fn client_to_server(&mut self, message: Option<&Buf>, bytes: u64) -> Result<Option<Buf>, Error> {
-        let at = self.message();
-        let peer = self.links.peer.as_mut().expect("a party has a peer");
-        let out = match message {
-            Some(b) => {
-                let data = self.rec.read(&[(b, bytes as usize)])?.remove(0);
-                peer.send(at, data)?;
-                None
-            }
-            None => {
-                let start = Instant::now();
-                let data = peer.recv(at)?;
-                self.wait += start.elapsed();
-                if data.len() as u64 != bytes {
-                    return Err(Error::Length { at, expected: bytes, got: data.len() as u64 });
-                }
-                Some(self.rec.upload(&data)?)
-            }
-        };
         self.cost = self.cost + Cost { to_server: bytes, half_rounds: 1, ..Cost::default() };
-        Ok(out)
+        self.one_way(message, bytes)
     }
 
-    /// A message from the server to the client alone.
+    /// A message from the server to the client alone; the client gets it as a buffer.
     pub fn server_to_client(&mut self, message: Option<&Buf>, bytes: u64) -> Result<Option<Buf>, Error> {
+        self.cost = self.cost + Cost { to_client: bytes, half_rounds: 1, ..Cost::default() };
+        self.one_way(message, bytes)
+    }
+
+    fn one_way(&mut self, message: Option<&Buf>, bytes: u64) -> Result<Option<Buf>, Error> {
         let at = self.message();
         let peer = self.links.peer.as_mut().expect("a party has a peer");
-        let out = match message {
+        match message {
             Some(b) => {
                 let data = self.rec.read(&[(b, bytes as usize)])?.remove(0);
                 peer.send(at, data)?;
-                None
+                Ok(None)
             }
             None => {
                 let start = Instant::now();
                 let data = peer.recv(at)?;
                 self.wait += start.elapsed();
-                if data.len() as u64 != bytes {
-                    return Err(Error::Length { at, expected: bytes, got: data.len() as u64 });
-                }
-                Some(self.rec.upload(&data)?)
+                self.checked(at, &data, bytes)?;
+                Ok(Some(self.rec.upload(&data)?))
             }
-        };
-        self.cost = self.cost + Cost { to_client: bytes, half_rounds: 1, ..Cost::default() };
-        Ok(out)
+        }
+    }
+
+    fn checked(&self, at: Address, data: &[u8], expected: u64) -> Result<(), Error> {
+        if data.len() as u64 == expected {
+            return Ok(());
+        }
+        Err(Error::Length { at, expected, got: data.len() as u64 })
     }
 
     /// Shares of a value the dealer knows, `n` words of `k` bits: the client's from its stream, the server's as a
@@ -356,9 +324,7 @@ impl Ctx {
                 let start = Instant::now();
                 let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
                 self.wait += start.elapsed();
-                if data.len() as u64 != bytes {
-                    return Err(Error::Length { at, expected: bytes, got: data.len() as u64 });
-                }
+                self.checked(at, &data, bytes)?;
                 self.cost.offline += bytes;
                 let msg = self.rec.upload(&data)?;
                 let out = self.rec.words(n)?;

@@ -102,6 +102,11 @@ pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f
     truncate(ctx, &y, p.drop)
 }
 
+/// Ring of the result of [`inverse`].
+pub(super) fn result_ring(power: f64, gain: f64, range: Octaves, f: u32) -> Result<u32, Error> {
+    Ok(64 - plan(power, gain, range, f)?.drop)
+}
+
 /// Cost of [`inverse`].
 pub fn inverse_cost(n: usize, wire: u32, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Cost, Error> {
     let p = plan(power, gain, range, f)?;

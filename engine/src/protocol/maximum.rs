@@ -34,10 +34,11 @@ fn share(ctx: &mut Ctx, b: &Wire) -> Result<Share, Error> {
     let buf = match &b.delta {
         Some(d) => {
             let out = ctx.rec.words(b.n)?;
+            let first = u64::from(ctx.first());
             super::local::affine(
                 &mut ctx.rec,
                 b.n,
-                (d, u64::from(ctx.role.first())),
+                (d, first),
                 Some((&b.lam, u64::MAX, Map::SAME)),
                 0,
                 &out,

@@ -4,16 +4,6 @@ use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
 use crate::gpu::Kernel;
 use crate::{args, bufs};
 
-/// One opening: which share, truncated by how many bits, in which ring (a multiple of 4 bits, at most what truncation leaves).
-pub struct Opening<'a> {
-    /// The share.
-    pub x: &'a Share,
-    /// Bits dropped first.
-    pub shift: u32,
-    /// Ring of the wire.
-    pub k: u32,
-}
-
 /// Opens one share. See [`open_all`].
 pub fn open(ctx: &mut Ctx, x: &Share, shift: u32, k: u32) -> Result<Wire, Error> {
     Ok(open_all(ctx, &[(x, shift, k)])?.remove(0))

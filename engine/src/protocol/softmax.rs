@@ -34,10 +34,10 @@ impl SoftmaxSpec {
     }
 
     fn cutoff(&self) -> Result<f64, Error> {
-        match self.approx.exp_form() {
+        match self.approx.exponential() {
             Some(Exp::Poly(p)) => Ok(p.thresholds[0]),
-            Some(Exp::Squaring { cutoff, .. }) => Ok(cutoff),
-            Some(Exp::Series { cutoff, .. }) => Ok(cutoff),
+            Some(Exp::RepeatedSquaring { cutoff, .. }) => Ok(cutoff),
+            Some(Exp::Mapped { cutoff, .. }) => Ok(cutoff),
             None => Err(Error::Range("exact exponentials exist in plaintext only".into())),
         }
     }
@@ -57,7 +57,7 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
     let threshold = (spec.cutoff()? / spec.scale * f64::from(x.f).exp2()).round() as i64;
     let bits = compare(ctx, x, &[threshold], window)?;
     let s = spec.scale;
-    match spec.approx.exp_form().expect("checked by cutoff") {
+    match spec.approx.exponential().expect("checked by cutoff") {
         Exp::Poly(p) => {
             let crate::approx::Segment::Poly(c) = &p.segments[1] else {
                 return Err(Error::Range("an exponential is one polynomial above its cut-off".into()));
@@ -66,7 +66,7 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
             let y = piecewise(ctx, x, Some(&bits), &Table::new(&above(scaled), x.f, POLY_FRACTION)?, 64)?;
             truncate(ctx, &y, POLY_FRACTION - WEIGHT_FRACTION)
         }
-        Exp::Squaring { log2, .. } => {
+        Exp::RepeatedSquaring { log2, .. } => {
             let t = s / f64::from(log2).exp2();
             let mut y = polynomial(ctx, x, &[1.0, 2.0 * t, t * t], FIRST_FRACTION, 64)?;
             for _ in 1..log2 - 1 {
@@ -78,9 +78,9 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
             let y = piecewise(ctx, &w, Some(&bits), &table, 64)?;
             truncate(ctx, &y, 2 * SQUARE_FRACTION - WEIGHT_FRACTION)
         }
-        Exp::Series { coefficients: c, shift, scale: inner, .. } => {
-            // In t = shift + inner s x: low(t) + t^4 high(t), the halves cubic in t.
-            let expand = |c: &[f64]| expand(c, shift, inner * s);
+        Exp::Mapped { coefficients: c, divisor, .. } => {
+            // In t = 1 + s x / divisor: low(t) + t^4 high(t), the halves cubic in t.
+            let expand = |c: &[f64]| expand(c, 1.0, s / divisor);
             let (low, high) = (expand(&c[..4]), expand(&c[4..]));
             let square = expand(&[0.0, 0.0, 1.0]);
             let low = polynomial(ctx, x, &low, 60, 64)?;
@@ -142,16 +142,16 @@ pub fn exponential_cost(n: usize, k: u32, f: u32, spec: &SoftmaxSpec, window: Wi
     };
     let selected = |degree: usize| Table::new(&above(one(degree)), 0, 0);
     let _ = f;
-    Ok(match spec.approx.exp_form() {
+    Ok(match spec.approx.exponential() {
         Some(Exp::Poly(_)) => base + piecewise_cost(n, &selected(4)?, k, 64),
-        Some(Exp::Squaring { log2, .. }) => {
+        Some(Exp::RepeatedSquaring { log2, .. }) => {
             let mut c = base + piecewise_cost(n, &plain(2)?, k, 64);
             for _ in 1..log2 - 1 {
                 c = c + open_cost(&[(n, SQUARE_RING)]) + piecewise_cost(n, &plain(2)?, SQUARE_RING, 64);
             }
             c + open_cost(&[(n, SQUARE_RING)]) + piecewise_cost(n, &selected(2)?, SQUARE_RING, 64)
         }
-        Some(Exp::Series { .. }) => {
+        Some(Exp::Mapped { .. }) => {
             let k1 = SERIES_PRODUCT - WEIGHT_FRACTION - 2;
             base + piecewise_cost(n, &plain(3)?, k, 64)
                 + piecewise_cost(n, &plain(3)?, k, 64)
