@@ -1,3 +1,5 @@
 //! Secret-sharing inference engine: everything that knows shares, GPUs or peers, nothing that knows a model.
 pub mod gpu;
 pub mod graph;
+pub mod kernels;
+pub mod reference;
