@@ -6,3 +6,4 @@ pub mod graph;
 pub mod kernels;
 pub mod net;
 pub mod protocol;
+pub mod reference;

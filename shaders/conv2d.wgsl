@@ -1,0 +1,89 @@
+// out[i, y, x, o] = sum over (ky, kx, ci) of image[i, y s + ky - pad, x s + kx - pad, ci] * b[(ky, kx, ci), o], zero outside the
+// image; added to or subtracted from out with ACCUMULATE. One thread per tile of 8 positions (rows, counted i, y, x).
+struct Params {
+    m: u32, n: u32, tiles_m: u32, tiles_n: u32, subtract: u32, panel: u32, out_row: u32, out_col: u32,
+    h: u32, w: u32, channels: u32, oh: u32, ow: u32, kernel: u32, stride: u32, pad: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+#ifdef SCALAR
+@group(0) @binding(1) var<storage, read> a: array<E>; // [images][h][w][channels]
+#else
+@group(0) @binding(1) var<storage, read> a: array<V>; // [images][h][w][channels], channels a multiple of 4
+#endif
+@group(0) @binding(2) var<storage, read> b: array<V>; // panels [tiles_n][1 + kernel * kernel * channels rounded up to 4][width]
+@group(0) @binding(3) var<storage, read_write> out: array<E>; // [images][oh][ow][n]
+#import thread
+#import tile
+
+// Row and column of the kernel's first tap, and the first row of the image among all images' rows.
+fn origin(row: u32) -> vec3<i32> {
+    let r = min(row, p.m - 1u);
+    let x = r % p.ow;
+    let y = (r / p.ow) % p.oh;
+    return vec3<i32>(vec3<u32>(y * p.stride, x * p.stride, r / (p.ow * p.oh) * p.h)) - vec3<i32>(i32(p.pad), i32(p.pad), 0);
+}
+
+// First element of the pixel under tap (ky, kx) and 1 if the pixel is inside.
+fn pixel(o: vec3<i32>, ky: u32, kx: u32) -> vec2<u32> {
+    let y = u32(o.x) + ky;
+    let x = u32(o.y) + kx;
+    if (y >= p.h || x >= p.w) { return vec2<u32>(0u, 0u); }
+    return vec2<u32>(((u32(o.z) + y) * p.w + x) * p.channels, 1u);
+}
+
+#ifdef SCALAR
+fn one(o: vec3<i32>, k: u32) -> E {
+    let tap = k / p.channels;
+    let at = pixel(o, tap / p.kernel, tap % p.kernel);
+    if (at.y == 0u) { return e_zero(); }
+    return load_a(at.x + k % p.channels);
+}
+// Beyond the last tap the panel holds zeros, and the rows of the image end.
+fn four(o: vec3<i32>, k: u32) -> E4 {
+    return e4_make(one(o, k), one(o, k + 1u), one(o, k + 2u), one(o, k + 3u));
+}
+#else
+fn four(at: vec2<u32>, k: u32) -> E4 { return e4_keep(load_a(at.x + k), at.y == 1u); }
+#endif
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    let t = thread(gid);
+    if (t >= p.tiles_m * p.tiles_n) { return; }
+    let row = (t % p.tiles_m) * 8u;
+    let o0 = origin(row);
+    let o1 = origin(row + 1u);
+    let o2 = origin(row + 2u);
+    let o3 = origin(row + 3u);
+    let o4 = origin(row + 4u);
+    let o5 = origin(row + 5u);
+    let o6 = origin(row + 6u);
+    let o7 = origin(row + 7u);
+    var at = (t / p.tiles_m) * p.panel;
+    start(at);
+    at += QUADS;
+#ifdef SCALAR
+    for (var k = 0u; k < p.kernel * p.kernel * p.channels; k += 4u) {
+        steps(at, four(o0, k), four(o1, k), four(o2, k), four(o3, k), four(o4, k), four(o5, k), four(o6, k), four(o7, k));
+        at += 4u * QUADS;
+    }
+#else
+    for (var tap = 0u; tap < p.kernel * p.kernel; tap++) {
+        let ky = tap / p.kernel;
+        let kx = tap % p.kernel;
+        let r0 = pixel(o0, ky, kx);
+        let r1 = pixel(o1, ky, kx);
+        let r2 = pixel(o2, ky, kx);
+        let r3 = pixel(o3, ky, kx);
+        let r4 = pixel(o4, ky, kx);
+        let r5 = pixel(o5, ky, kx);
+        let r6 = pixel(o6, ky, kx);
+        let r7 = pixel(o7, ky, kx);
+        for (var k = 0u; k < p.channels; k += 4u) {
+            steps(at, four(r0, k), four(r1, k), four(r2, k), four(r3, k), four(r4, k), four(r5, k), four(r6, k), four(r7, k));
+            at += 4u * QUADS;
+        }
+    }
+#endif
+    finish(0u, row, (t / p.tiles_m) * 4u * QUADS);
+}
