@@ -7,3 +7,4 @@ pub mod kernels;
 pub mod net;
 pub mod protocol;
 pub mod reference;
+pub mod testing;
