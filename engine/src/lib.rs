@@ -8,3 +8,4 @@ pub mod kernels;
 pub mod net;
 pub mod protocol;
 pub mod reference;
+pub mod testing;

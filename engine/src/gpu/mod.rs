@@ -17,8 +17,6 @@ pub use shader::Kernel;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use buffer::Pool;
-
 /// What can go wrong on the device.
 #[derive(Debug, thiserror::Error)]
 pub enum GpuError {
@@ -67,7 +65,6 @@ pub struct Gpu {
     limits: wgpu::Limits,
     form: Form,
     pipelines: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
-    pool: Arc<Pool>,
     failure: Arc<OnceLock<String>>,
 }
 
@@ -96,9 +93,7 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
             let _ = seen.set(e.to_string());
         }));
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let pool = Arc::new(Pool::new(device.clone(), limit));
-        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines: Mutex::default(), pool, failure }))
+        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines: Mutex::default(), failure }))
     }
 
     /// The form in which kernels run here.
@@ -114,11 +109,6 @@ impl Gpu {
     /// Whether the adapter is a processor pretending to be a GPU.
     pub fn is_software(&self) -> bool {
         self.info.device_type == wgpu::DeviceType::Cpu
-    }
-
-    /// Most bytes that were allocated at any time.
-    pub fn peak_bytes(&self) -> u64 {
-        self.pool.peak()
     }
 
     /// The first error the device reported, if any.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::buffer::Pool;
 use super::{Buf, Gpu, GpuError, Kernel, Pipeline};
 
 /// One 32-bit parameter word, or two for a ring constant.
@@ -64,9 +65,11 @@ const SLOTS: usize = 2048;
 /// Workgroups along x before a dispatch continues in y; `shared/thread.wgsl` knows the same number.
 const ROW: u32 = 32768;
 
-/// Records work for one device. One recorder per thread.
+/// Records work for one device. One recorder per thread; each has its own buffer pool, because a buffer that returns to
+/// the pool may still be read by work this recorder has not submitted yet.
 pub struct Recorder {
     gpu: Arc<Gpu>,
+    pool: Arc<Pool>,
     pending: Vec<Dispatch>,
     params: Vec<u8>,
     arena: wgpu::Buffer,
@@ -84,12 +87,19 @@ impl Recorder {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        Self { gpu, pending: vec![], params: vec![], arena, staging: vec![], busy: Duration::ZERO, dispatches: 0 }
+        let limit = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size);
+        let pool = Arc::new(Pool::new(gpu.device.clone(), limit));
+        Self { gpu, pool, pending: vec![], params: vec![], arena, staging: vec![], busy: Duration::ZERO, dispatches: 0 }
     }
 
     /// The device.
     pub fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
+    }
+
+    /// Most bytes that were allocated at any time.
+    pub fn peak_bytes(&self) -> u64 {
+        self.pool.peak()
     }
 
     /// Time spent submitting and waiting for the device so far.
@@ -104,7 +114,7 @@ impl Recorder {
 
     /// Memory with unspecified contents.
     pub fn alloc(&self, bytes: usize) -> Result<Buf, GpuError> {
-        self.gpu.pool.take(bytes as u64)
+        self.pool.take(bytes as u64)
     }
 
     /// Memory for `n` ring words.
@@ -114,7 +124,7 @@ impl Recorder {
 
     /// New memory with these contents.
     pub fn upload(&self, data: &[u8]) -> Result<Buf, GpuError> {
-        self.gpu.pool.filled(data)
+        self.pool.filled(data)
     }
 
     /// New memory with these values.

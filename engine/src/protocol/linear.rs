@@ -42,10 +42,7 @@ impl Layer {
     pub fn output_len(&self) -> usize {
         match self {
             Layer::Dense { rows, outputs, .. } => rows * outputs,
-            Layer::Conv(s) => {
-                let e = |n: usize| (n + s.pad + s.pad_after - s.kernel) / s.stride + 1;
-                s.n * e(s.h) * e(s.w) * s.outputs
-            }
+            Layer::Conv(s) => s.positions() * s.outputs,
         }
     }
 
@@ -68,8 +65,7 @@ impl Layer {
     fn pack(&self, rec: &mut Recorder, w: &Buf) -> Result<Packed, Error> {
         Ok(match self {
             Layer::Dense { inputs, outputs, transposed, .. } => {
-                let (row_stride, col_stride) = if *transposed { (*outputs, 1) } else { (1, *inputs) };
-                let layout = Strided { row_stride, col_stride, ..Strided::default() };
+                let layout = if *transposed { Strided::rows(*outputs) } else { Strided::rows(*inputs).transposed() };
                 pack(rec, Element::Ring, w, layout, *inputs, *outputs)?
             }
             Layer::Conv(s) => pack_conv(rec, Element::Ring, w, s)?,
@@ -80,8 +76,8 @@ impl Layer {
         let out = rec.words(self.output_len())?;
         match self {
             Layer::Dense { rows, inputs, outputs, .. } => {
-                let rowwise = |width| Strided { row_stride: width, col_stride: 1, ..Strided::default() };
-                matmul(rec, Element::Ring, Mode::Set, x, rowwise(*inputs), w, &out, rowwise(*outputs), *rows)?;
+                let (from, to) = (Strided::rows(*inputs), Strided::rows(*outputs));
+                matmul(rec, Element::Ring, Mode::Set, x, from, w, &out, to, *rows)?;
             }
             Layer::Conv(s) => conv2d(rec, Element::Ring, Mode::Set, x, s, w, &out)?,
         }
@@ -111,7 +107,13 @@ pub struct FixedWeights {
 ///
 /// * Before: the server knows W. After: the client knows `E = W - B mod 2^k`, which is uniform.
 /// * Cost: `k` bits per weight, server to client.
-pub fn share_weights(ctx: &mut Ctx, layer: &Layer, k: u32, f: u32, known: Option<&FixedWeights>) -> Result<ServerWeights, Error> {
+pub fn share_weights(
+    ctx: &mut Ctx,
+    layer: &Layer,
+    k: u32,
+    f: u32,
+    known: Option<&FixedWeights>,
+) -> Result<ServerWeights, Error> {
     let n = layer.weight_len();
     let b = ctx.one_sided(Role::Server, n, k)?;
     let bytes = packed_bytes(n, k);

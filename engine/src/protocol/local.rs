@@ -33,12 +33,7 @@ impl Map {
 
     /// `[n, groups]` against `[n, positions, channels]`.
     pub fn per_group(positions: usize, channels: usize, groups: usize) -> Map {
-        Map {
-            od: (positions * channels) as u32,
-            om: groups as u32,
-            id: (channels / groups) as u32,
-            im: groups as u32,
-        }
+        Map { od: (positions * channels) as u32, om: groups as u32, id: (channels / groups) as u32, im: groups as u32 }
     }
 }
 

@@ -35,14 +35,7 @@ fn share(ctx: &mut Ctx, b: &Wire) -> Result<Share, Error> {
         Some(d) => {
             let out = ctx.rec.words(b.n)?;
             let first = u64::from(ctx.first());
-            super::local::affine(
-                &mut ctx.rec,
-                b.n,
-                (d, first),
-                Some((&b.lam, u64::MAX, Map::SAME)),
-                0,
-                &out,
-            )?;
+            super::local::affine(&mut ctx.rec, b.n, (d, first), Some((&b.lam, u64::MAX, Map::SAME)), 0, &out)?;
             Some(out)
         }
         None => None,

@@ -17,8 +17,8 @@ mod open;
 mod piecewise;
 mod softmax;
 
-pub use compare::{Bits, Window, compare, compare_cost};
 pub use crate::net::Role;
+pub use compare::{Bits, Window, compare, compare_cost};
 pub use ctx::{Cost, Ctx, Links, packed_bytes};
 pub use inverse::{Octaves, inverse, inverse_cost};
 pub use linear::{FixedWeights, Layer, ServerWeights, linear, linear_cost, share_weights};

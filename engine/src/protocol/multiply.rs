@@ -47,7 +47,9 @@ pub fn multiply_cost(n: usize, k: u32) -> Cost {
 /// * Before: masked wire in a ring that holds the sum. After: additive share of the groups with `2 f` fraction bits.
 /// * Error: none. Cost: 0 online, `k` bits a *group* offline, 0 rounds.
 pub fn square_sums(ctx: &mut Ctx, x: &Wire, groups: &Groups) -> Result<Share, Error> {
-    let c = ctx.deal(groups.count, x.k, false, |rec| groups.run(rec, &Kernel::new("reduce").with("SQUARE"), &x.lam, None, 0))?;
+    let c = ctx.deal(groups.count, x.k, false, |rec| {
+        groups.run(rec, &Kernel::new("reduce").with("SQUARE"), &x.lam, None, 0)
+    })?;
     let buf = match c {
         Some(c) => {
             let first = ctx.first();

@@ -152,7 +152,8 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     if mean_ring < s.k {
         c = c + lift_cost(groups, mean_ring, s.k) + open_cost(&[(groups, s.k)]);
     }
-    c = c + Cost { offline: packed_bytes(groups, s.k), ..Cost::default() }
+    c = c
+        + Cost { offline: packed_bytes(groups, s.k), ..Cost::default() }
         + open_cost(&[(groups, s.k)])
         + inverse_cost(groups, s.k, -0.5, s.gain(), s.octaves(), FACTOR)?
         + open_cost(&[(groups, narrow)])

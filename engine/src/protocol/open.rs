@@ -30,7 +30,14 @@ pub fn open_all(ctx: &mut Ctx, what: &[(&Share, u32, u32)]) -> Result<Vec<Wire>,
     let mut wires: Vec<Wire> = what
         .iter()
         .zip(masks)
-        .map(|((x, shift, k), lam)| Wire { n: x.n, k: *k, f: x.f.saturating_sub(*shift), delta: None, lam, fresh: true })
+        .map(|((x, shift, k), lam)| Wire {
+            n: x.n,
+            k: *k,
+            f: x.f.saturating_sub(*shift),
+            delta: None,
+            lam,
+            fresh: true,
+        })
         .collect();
     if ctx.is_party() {
         let refs: Vec<_> = messages.iter().map(|(m, b)| (m, *b)).collect();

@@ -89,19 +89,16 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
             let cut = 60 - WEIGHT_FRACTION - 2;
             let w = open_all(ctx, &[(&high, cut, SERIES_RING), (&square, cut, SERIES_RING)])?;
             let quartic = polynomial(ctx, &w[1], &[0.0, 0.0, 1.0], 2 * w[1].f, SERIES_PRODUCT)?;
-            let high = polynomial(ctx, &w[0], &[0.0, 1.0], w[0].f, SERIES_PRODUCT - w[1].f)?;
+            let high = polynomial(ctx, &w[0], &[0.0, 1.0], w[0].f, SERIES_FACTOR)?;
             let quartic = truncate(ctx, &quartic, w[1].f)?;
-            let k = SERIES_PRODUCT - w[1].f;
-            let w = open_all(ctx, &[(&high, 0, k), (&quartic, 0, k)])?;
+            let w = open_all(ctx, &[(&high, 0, SERIES_FACTOR), (&quartic.reduced(SERIES_FACTOR), 0, SERIES_FACTOR)])?;
             let product = multiply(ctx, &w[0], &w[1], Map::SAME)?;
             let product = truncate(ctx, &product, product.f - WEIGHT_FRACTION)?;
             let low = truncate(ctx, &low, 60 - WEIGHT_FRACTION)?;
             let y = add(ctx, &low, 1, &product, 1, Map::SAME)?;
             let w = open(ctx, &y, 0, WEIGHT_RING)?;
-            piecewise(ctx, &w, Some(&bits), &Table::new(&above(vec![0.0, 1.0]), 0, 0)?, WEIGHT_RING).map(|y| Share {
-                f: WEIGHT_FRACTION,
-                ..y
-            })
+            piecewise(ctx, &w, Some(&bits), &Table::new(&above(vec![0.0, 1.0]), 0, 0)?, WEIGHT_RING)
+                .map(|y| Share { f: WEIGHT_FRACTION, ..y })
         }
     }
 }
@@ -109,7 +106,8 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
 const POLY_FRACTION: u32 = 60;
 const FIRST_FRACTION: u32 = 56;
 const SERIES_RING: u32 = 16;
-const SERIES_PRODUCT: u32 = 54;
+const SERIES_PRODUCT: u32 = 56;
+const SERIES_FACTOR: u32 = 40;
 
 /// Coefficients in x of a polynomial in `shift + slope x`.
 fn expand(c: &[f64], shift: f64, slope: f64) -> Vec<f64> {
@@ -134,14 +132,13 @@ pub fn shifted(ctx: &mut Ctx, x: &Wire, maximum: &Wire, cols: usize) -> Result<W
 }
 
 /// Cost of [`exponential`] for the polynomial and the squaring forms.
-pub fn exponential_cost(n: usize, k: u32, f: u32, spec: &SoftmaxSpec, window: Window) -> Result<Cost, Error> {
+pub fn exponential_cost(n: usize, k: u32, spec: &SoftmaxSpec, window: Window) -> Result<Cost, Error> {
     let base = compare_cost(n, 1, window);
     let one = |degree: usize| vec![1.0; degree + 1];
     let plain = |degree: usize| -> Result<Table, Error> {
         Table::new(&[Segment { above: None, below: None, coefficients: one(degree) }], 0, 0)
     };
     let selected = |degree: usize| Table::new(&above(one(degree)), 0, 0);
-    let _ = f;
     Ok(match spec.approx.exponential() {
         Some(Exp::Poly(_)) => base + piecewise_cost(n, &selected(4)?, k, 64),
         Some(Exp::RepeatedSquaring { log2, .. }) => {
@@ -152,7 +149,7 @@ pub fn exponential_cost(n: usize, k: u32, f: u32, spec: &SoftmaxSpec, window: Wi
             c + open_cost(&[(n, SQUARE_RING)]) + piecewise_cost(n, &selected(2)?, SQUARE_RING, 64)
         }
         Some(Exp::Mapped { .. }) => {
-            let k1 = SERIES_PRODUCT - WEIGHT_FRACTION - 2;
+            let k1 = SERIES_FACTOR;
             base + piecewise_cost(n, &plain(3)?, k, 64)
                 + piecewise_cost(n, &plain(3)?, k, 64)
                 + piecewise_cost(n, &plain(2)?, k, 64)

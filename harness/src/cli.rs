@@ -1,0 +1,110 @@
+//! The command line: global flags and the list of subcommands. Each subcommand's flags live in its own file in `cmd/`.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cmd::{dealer, plan, run, serve};
+use crate::config::{AdapterChoice, GpuConfig, Kernels, Secret};
+
+/// Two-party secret-sharing inference of diffusion models on any GPU.
+#[derive(Parser)]
+#[command(name = "harness", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Says more on stderr: -v progress of the parts, -vv every protocol step, -vvv everything (RUST_LOG overrides)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Generate images; by default client, server and dealer run in this process
+    Run(Box<run::RunArgs>),
+    /// Be the dealer of correlated randomness, for a server and a client elsewhere
+    Dealer(dealer::DealerArgs),
+    /// Be the server that holds a model's weights, for a client elsewhere
+    Serve(serve::ServeArgs),
+    /// List graphics adapters, their limits, and the kernel variant each gets
+    Devices,
+    /// Print the fixed-point plan of a model: ring and fraction bits of every tensor, and what it will cost
+    Plan(plan::PlanArgs),
+}
+
+/// Flags of every subcommand that computes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GpuArgs {
+    /// Graphics adapter: an index or a part of a name from `harness devices`
+    #[arg(long, value_name = "NAME|INDEX", help_heading = "Device")]
+    pub adapter: Option<AdapterChoice>,
+    /// Kernels with native 64-bit integers, or the portable form on pairs of 32-bit words
+    #[arg(long, value_enum, default_value_t, help_heading = "Device")]
+    pub kernels: Kernels,
+}
+
+impl GpuArgs {
+    /// The device settings these flags mean.
+    pub fn resolve(self) -> GpuConfig {
+        GpuConfig { adapter: self.adapter, kernels: self.kernels }
+    }
+}
+
+/// Flags of every subcommand that plays a role of the protocol.
+#[derive(Args, Clone, Default)]
+pub struct KeyArgs {
+    /// INSECURE: derive every key from SEED instead of the operating system, to compare runs bit for bit
+    #[arg(long, value_name = "SEED", hide_short_help = true, help_heading = "Testing")]
+    pub test_keys: Option<u64>,
+}
+
+impl KeyArgs {
+    /// Seed of the test keys, if any. Warns: such a run protects nothing.
+    pub fn resolve(&self) -> Option<Secret<u64>> {
+        if self.test_keys.is_some() {
+            tracing::warn!("INSECURE: --test-keys fixes all keys; this run protects nothing and is for tests only");
+        }
+        self.test_keys.map(Secret)
+    }
+}
+
+/// Checks the form `HOST:PORT`; names are resolved later, when the connection is made.
+pub fn address(text: &str) -> std::result::Result<String, String> {
+    let form = "expected HOST:PORT, for example 127.0.0.1:7000";
+    let (host, port) = text.rsplit_once(':').ok_or(form)?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.is_empty() || host.contains(char::is_whitespace) || (host.contains(':') && !bracketed) {
+        return Err(form.into());
+    }
+    port.parse::<u16>().map_err(|_| format!("port {port:?} is not a number from 0 to 65535"))?;
+    Ok(text.into())
+}
+
+/// Checks `HOST:PORT` of a peer; port 0 only makes sense for a listener.
+pub fn peer_address(text: &str) -> std::result::Result<String, String> {
+    match address(text)?.ends_with(":0") {
+        true => Err("port 0 cannot be connected to".into()),
+        false => Ok(text.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses() {
+        for good in ["127.0.0.1:7000", "localhost:1", "[::1]:7000", "dealer.example:65535"] {
+            assert_eq!(peer_address(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "7000", ":7000", "host:", "host:65536", "::1:7000", "a b:1", "host:x", "host:0"] {
+            assert!(peer_address(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert!(address("0.0.0.0:0").is_ok());
+    }
+}

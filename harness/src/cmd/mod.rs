@@ -1,0 +1,29 @@
+//! The subcommands, one per file: its flags, what they mean, what it does.
+
+pub mod dealer;
+pub mod devices;
+pub mod plan;
+pub mod run;
+pub mod serve;
+
+use std::io::{self, Write};
+
+use crate::cli::Command;
+use crate::error::{Error, Result};
+
+/// Runs a subcommand.
+pub fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Run(args) => run::execute(*args),
+        Command::Dealer(args) => dealer::execute(args),
+        Command::Serve(args) => serve::execute(args),
+        Command::Devices => devices::execute(),
+        Command::Plan(args) => plan::execute(&args),
+    }
+}
+
+/// Writes results to standard output; a reader that went away is an error, not a panic.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Stdout)
+}

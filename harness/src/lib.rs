@@ -1,0 +1,23 @@
+//! Everything behind the `harness` command: settings, report, pictures, progress, and the seam to the engine.
+//!
+//! The order of a run: [`cmd::run::RunArgs`] (what was typed) becomes a [`config::RunConfig`] (what it means, checked),
+//! [`engine::generate`] turns that into an [`engine::Outcome`], and [`cmd::run::run`] writes pictures, `report.html` and,
+//! last, `report.json`.
+
+pub mod cli;
+pub mod cmd;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod html;
+pub mod images;
+pub mod logging;
+pub mod model;
+pub mod output;
+pub mod progress;
+pub mod report;
+#[cfg(test)]
+mod synthetic;
+pub mod units;
+
+pub use error::{Error, Result};

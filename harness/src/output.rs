@@ -1,0 +1,144 @@
+//! The results folder: found writable before anything is computed, and never left looking finished when it is not.
+//!
+//! `report.json` is the mark of a finished job. It goes first when a job starts, comes last when it ends, and like every
+//! file here it appears whole or not at all (written beside, then renamed).
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Name of the report.
+pub const REPORT: &str = "report.json";
+/// Name of the readable report.
+pub const PAGE: &str = "report.html";
+/// Name of the overview picture.
+pub const GRID: &str = "grid.png";
+
+/// A folder that results go to.
+#[derive(Clone, Debug)]
+pub struct OutputDir {
+    path: PathBuf,
+}
+
+impl OutputDir {
+    /// Makes the folder where it is missing and proves that files can be created in it.
+    pub fn prepare(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).map_err(|e| hint(path, &e))?;
+        let probe = path.join(format!(".probe-{}", std::process::id()));
+        File::create_new(&probe).and_then(|mut f| f.write_all(b"?")).map_err(|e| hint(path, &e))?;
+        fs::remove_file(&probe).map_err(|e| hint(path, &e))?;
+        Ok(Self { path: path.into() })
+    }
+
+    /// Withdraws the reports of an earlier job, so that from now on the folder does not look finished.
+    pub fn begin(&self) -> Result<()> {
+        [REPORT, PAGE].iter().try_for_each(|name| self.remove(name))
+    }
+
+    /// Removes the pictures of an earlier job, which may have had more of them.
+    pub fn clear_pictures(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.path).map_err(|e| Error::output(&self.path, &e))?;
+        for entry in entries {
+            let name = entry.map_err(|e| Error::output(&self.path, &e))?.file_name();
+            if name.to_str().is_some_and(|n| n == GRID || is_picture(n)) {
+                self.remove(&name.to_string_lossy())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file so that it is there whole or not at all.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let part = self.path.join(format!(".{name}.{}.part", std::process::id()));
+        let whole = self.path.join(name);
+        let written = File::create(&part)
+            .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
+            .and_then(|()| fs::rename(&part, &whole));
+        written.map_err(|e| {
+            let _ = fs::remove_file(&part);
+            Error::output(&whole, &e)
+        })
+    }
+
+    /// Path of a file in the folder.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let file = self.path.join(name);
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::output(&file, &e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// True for the names that [`crate::images::file_name`] gives.
+fn is_picture(name: &str) -> bool {
+    let digits = name.strip_prefix("image-").and_then(|n| n.strip_suffix(".png"));
+    digits.is_some_and(|d| d.len() >= 4 && d.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn hint(path: &Path, source: &io::Error) -> Error {
+    Error::Output { path: path.into(), what: format!("{source}; choose a writable folder with --out") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).expect("readable");
+        let mut names: Vec<_> =
+            entries.map(|e| e.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn makes_folders_and_leaves_no_trace() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let deep = dir.path().join("a/b");
+        OutputDir::prepare(&deep).expect("can be made");
+        assert!(names(&deep).is_empty());
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let file = dir.path().join("file");
+        fs::write(&file, "").expect("temporary file");
+        for path in [file.clone(), file.join("below")] {
+            let text = OutputDir::prepare(&path).expect_err("not a folder").one_line();
+            assert!(text.contains("--out"), "{text:?} does not say what to do");
+        }
+    }
+
+    #[test]
+    fn earlier_results_go_and_foreign_files_stay() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let out = OutputDir::prepare(dir.path()).expect("writable");
+        let all = ["report.json", "report.html", "grid.png", "image-0007.png", "image-mine.png", "notes.txt"];
+        for name in all {
+            out.write(name, b"old").expect("writable");
+        }
+        out.begin().expect("removable");
+        assert!(!out.join(REPORT).exists() && !out.join(PAGE).exists() && out.join(GRID).exists());
+        out.clear_pictures().expect("removable");
+        assert_eq!(names(dir.path()), ["image-mine.png", "notes.txt"]);
+        out.begin().expect("nothing to remove is no error");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let out = OutputDir::prepare(dir.path()).expect("writable");
+        fs::create_dir(out.join(REPORT)).expect("temporary folder");
+        fs::write(out.join(REPORT).join("inside"), "").expect("temporary file");
+        assert!(out.write(REPORT, b"{}").is_err(), "a folder is in the way");
+        assert_eq!(names(dir.path()), [REPORT]);
+    }
+}

@@ -1,0 +1,289 @@
+//! Protocols between two parties and a dealer: values, error distribution, and the declared cost against counted bytes.
+
+use masque_engine::approx::Approx;
+use masque_engine::protocol::*;
+use masque_engine::testing::{World, reconstruct, signed, words};
+use rand_chacha::rand_core::Rng;
+
+fn uniform(world: &World, label: &str, n: usize, bound: i64) -> Vec<i64> {
+    let mut rng = world.rng(label);
+    (0..n).map(|_| (rng.next_u64() % (2 * bound as u64 + 1)) as i64 - bound).collect()
+}
+
+/// Runs a protocol from one shared input to one share; checks the cost; returns the values as reals.
+fn unary(
+    world: &World,
+    x: &[i64],
+    k: u32,
+    f: u32,
+    cost: Cost,
+    program: impl Fn(&mut Ctx, &Share) -> Result<Share, Error> + Sync,
+) -> Vec<f64> {
+    let out = world.run(|w, ctx| {
+        let x = w.share(ctx, "x", x, k, f)?;
+        let y = program(ctx, &x)?;
+        Ok((words(ctx, &y)?, y.k, y.f))
+    });
+    assert_eq!(out.cost, cost, "declared cost");
+    let (_, k, f) = out.client;
+    reconstruct(&out.client.0, &out.server.0, k).iter().map(|v| *v as f64 / f64::from(f).exp2()).collect()
+}
+
+fn real(x: &[i64], f: u32) -> Vec<f64> {
+    x.iter().map(|v| *v as f64 / f64::from(f).exp2()).collect()
+}
+
+fn worst(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn open_truncates_without_wrap_failures_and_lifts_exactly() {
+    let world = World::new(1);
+    for (k, shift, to) in [(64, 16, 64), (48, 12, 52), (40, 20, 64), (36, 12, 40)] {
+        let n = 50_000;
+        let x = uniform(&world, "values", n, 1 << (k - 4));
+        let wire = k - shift;
+        let y = unary(&world, &x, k, shift, open_cost(&[(n, wire)]) + lift_cost(n, wire, to), |ctx, x| {
+            let w = open(ctx, x, shift, wire)?;
+            lift(ctx, &w, to)
+        });
+        let error: Vec<f64> = y.iter().zip(&x).map(|(y, x)| y - *x as f64 / f64::from(shift).exp2()).collect();
+        let mean = error.iter().sum::<f64>() / n as f64;
+        let deviation = (error.iter().map(|e| e * e).sum::<f64>() / n as f64).sqrt();
+        assert!(error.iter().all(|e| e.abs() <= 1.0), "{k} cut by {shift}");
+        assert!(mean.abs() < 0.01 && (deviation - 0.41).abs() < 0.02, "mean {mean} deviation {deviation}");
+    }
+}
+
+#[test]
+fn products_are_exact() {
+    let world = World::new(2);
+    let (rows, cols) = (37, 21);
+    let x = uniform(&world, "x", rows * cols, 1 << 14);
+    let y = uniform(&world, "y", rows, 1 << 14);
+    let out = world.run(|w, ctx| {
+        let x = w.share(ctx, "x", &x, 40, 8)?;
+        let y = w.share(ctx, "y", &y, 40, 8)?;
+        let o = open_all(ctx, &[(&x, 0, 40), (&y, 0, 40)])?;
+        let z = multiply(ctx, &o[0], &o[1], Map::per_row(cols))?;
+        let s = square_sums(ctx, &o[0], &Groups::rows(rows, cols))?;
+        Ok((words(ctx, &z)?, words(ctx, &s)?))
+    });
+    let z = reconstruct(&out.client.0, &out.server.0, 40);
+    for i in 0..rows * cols {
+        assert_eq!(z[i], signed((x[i] * y[i / cols]) as u64, 40));
+    }
+    let s = reconstruct(&out.client.1, &out.server.1, 40);
+    for r in 0..rows {
+        let want: i64 = x[r * cols..(r + 1) * cols].iter().map(|v| v * v).sum();
+        assert_eq!(s[r], want);
+    }
+    let n = rows * cols;
+    let extra = Cost { offline: packed_bytes(rows, 40), ..Cost::default() };
+    assert_eq!(out.cost, open_cost(&[(n, 40), (rows, 40)]) + multiply_cost(n, 40) + extra);
+}
+
+#[test]
+fn comparison_is_right_beyond_one_unit_of_the_threshold() {
+    let world = World::new(3);
+    for (k, lo, hi) in [(24, 0, 16), (24, 4, 21), (40, 8, 32), (64, 0, 48), (16, 2, 9)] {
+        let n = 4003;
+        let bound = 1i64 << (hi - 2);
+        let mut x = uniform(&world, "values", n, bound);
+        let thresholds = [-bound / 3, 0, bound / 5];
+        for (i, t) in thresholds.iter().enumerate() {
+            for d in -3i64..=3 {
+                x[i * 7 + (d + 3) as usize] = t + (d << lo);
+            }
+        }
+        let window = Window { lo, hi };
+        let out = world.run(|w, ctx| {
+            let s = w.share(ctx, "x", &x, k, 0)?;
+            let wire = open(ctx, &s, 0, k)?;
+            let bits = compare(ctx, &wire, &thresholds, window)?;
+            let masks: Vec<u64> = ctx.rec.read_slice(&bits.masks, n * 3)?;
+            let opened: Vec<u32> = match &bits.opened {
+                Some(b) => ctx.rec.read_slice(b, (3 * n).div_ceil(32))?,
+                None => vec![],
+            };
+            Ok((opened, masks))
+        });
+        assert_eq!(out.client.0, out.server.0, "both parties see the same masked bits");
+        assert_eq!(out.cost, open_cost(&[(n, k)]) + compare_cost(n, 3, window));
+        for (i, v) in x.iter().enumerate() {
+            for (j, t) in thresholds.iter().enumerate() {
+                let at = j * n + i;
+                let c = out.client.0[at / 32] >> (at % 32) & 1;
+                let beta = (out.client.1[at] ^ out.server.1[at]) >> 8 & 1;
+                assert_eq!(beta, out.dealer.1[at] >> 8 & 1, "dealer knows the mask");
+                let bit = u64::from(c) ^ beta;
+                if (v - t).abs() >= 2 << lo {
+                    assert_eq!(bit == 1, v < t, "{v} < {t} in window {lo}..{hi}");
+                }
+            }
+        }
+        let ones = out.client.0.iter().map(|w| w.count_ones()).sum::<u32>() as f64 / (3 * n) as f64;
+        assert!((ones - 0.5).abs() < 0.03, "opened bits are uniform, got {ones}");
+    }
+}
+
+#[test]
+fn relu_in_its_own_and_in_a_larger_ring() {
+    let world = World::new(4);
+    let n = 5001;
+    let x = uniform(&world, "values", n, 1 << 14);
+    let window = Window { lo: 0, hi: 17 };
+    let table = Table::new(&[Segment { above: Some(0), below: None, coefficients: vec![0.0, 1.0] }], 10, 10).unwrap();
+    for to in [24, 52] {
+        let cost = open_cost(&[(n, 24)]) + compare_cost(n, 1, window) + piecewise_cost(n, &table, 24, to);
+        let y = unary(&world, &x, 26, 10, cost, |ctx, x| {
+            let w = open(ctx, x, 0, 24)?;
+            let bits = compare(ctx, &w, &[0], window)?;
+            piecewise(ctx, &w, Some(&bits), &table, to)
+        });
+        let want: Vec<f64> = real(&x, 10).iter().map(|v| v.max(0.0)).collect();
+        assert!(worst(&y, &want) <= 2.0 / 1024.0, "ring {to}: {}", worst(&y, &want));
+    }
+}
+
+#[test]
+fn three_segments_of_a_quartic() {
+    let world = World::new(5);
+    let n = 3000;
+    let x = uniform(&world, "values", n, 10 << 10);
+    let window = Window { lo: 0, hi: 16 };
+    let c = [0.3, -0.7, 0.11, 0.05, -0.013];
+    let at = |x: f64| c.iter().rev().fold(0.0, |y, a| y * x + a);
+    let segments = [
+        Segment { above: None, below: Some(0), coefficients: vec![-1.0] },
+        Segment { above: Some(0), below: Some(1), coefficients: c.to_vec() },
+        Segment { above: Some(1), below: None, coefficients: vec![0.0, 1.0] },
+    ];
+    let table = Table::new(&segments, 10, 58).unwrap();
+    let cost = open_cost(&[(n, 20)]) + compare_cost(n, 2, window) + piecewise_cost(n, &table, 20, 64);
+    let y = unary(&world, &x, 40, 10, cost, |ctx, x| {
+        let w = open(ctx, x, 0, 20)?;
+        let bits = compare(ctx, &w, &[-3 << 10, 2 << 10], window)?;
+        piecewise(ctx, &w, Some(&bits), &table, 64)
+    });
+    let want: Vec<f64> = real(&x, 10)
+        .iter()
+        .map(|v| {
+            if *v < -3.0 {
+                -1.0
+            } else if *v < 2.0 {
+                at(*v)
+            } else {
+                *v
+            }
+        })
+        .collect();
+    let near = |v: f64| (v + 3.0).abs() < 0.01 || (v - 2.0).abs() < 0.01;
+    for ((y, w), v) in y.iter().zip(&want).zip(real(&x, 10)) {
+        assert!((y - w).abs() < 1e-3 || near(v), "{v}: {y} for {w}");
+    }
+}
+
+#[test]
+fn reciprocal_and_inverse_square_root() {
+    let world = World::new(6);
+    let n = 600;
+    for (power, f, range) in [(-1.0, 14, Octaves { lo: 8, hi: 20 }), (-0.5, 14, Octaves { lo: 12, hi: 38 })] {
+        let mut rng = world.rng("values");
+        let span = (range.hi - range.lo) as f64;
+        let x: Vec<i64> =
+            (0..n).map(|_| (range.lo as f64 + span * (rng.next_u32() as f64 / 4294967296.0)).exp2() as i64).collect();
+        // The value is x / 2^lo.
+        let gain = (range.lo as f64 * -power).exp2();
+        let cost = open_cost(&[(n, 40)]) + inverse_cost(n, 40, power, gain, range, f).unwrap();
+        let y = unary(&world, &x, 40, 0, cost, |ctx, x| {
+            let w = open(ctx, x, 0, 40)?;
+            inverse(ctx, &w, power, gain, range, f)
+        });
+        for (y, x) in y.iter().zip(&x) {
+            let want = (*x as f64 / (range.lo as f64).exp2()).powf(power);
+            assert!((y - want).abs() < 4e-4 * want + 1.0 / 16384.0, "{x}: {y} for {want}");
+        }
+    }
+}
+
+#[test]
+fn maximum_of_rows() {
+    let world = World::new(7);
+    for (rows, cols) in [(33, 49), (5, 2), (4, 1), (3, 64), (2, 7)] {
+        let n = rows * cols;
+        let x = uniform(&world, "values", n, 1 << 12);
+        let window = Window { lo: 2, hi: 16 };
+        // Two identity polynomials turn the resulting wire into a share.
+        let identity = Cost { offline: 2 * packed_bytes(rows, 24), ..Cost::default() };
+        let cost =
+            open_cost(&[(n, 24)]) + maximum_cost(rows, cols, 24, window).unwrap() + open_cost(&[(rows, 24)]) + identity;
+        let y = unary(&world, &x, 24, 0, cost, |ctx, x| {
+            let w = open(ctx, x, 0, 24)?;
+            let m = maximum(ctx, &w, rows, cols, window)?;
+            let one = polynomial(ctx, &m, &[0.0, 1.0], 0, 24)?;
+            let w = open(ctx, &one, 0, 24)?;
+            polynomial(ctx, &w, &[0.0, 1.0], 0, 24)
+        });
+        for r in 0..rows {
+            let want = x[r * cols..(r + 1) * cols].iter().max().copied().unwrap() as f64;
+            assert!((y[r] - want).abs() <= 8.0 * 7.0, "{rows}x{cols} row {r}: {} for {want}", y[r]);
+        }
+    }
+}
+
+#[test]
+fn exponentials_reach_their_approximations() {
+    let world = World::new(8);
+    let n = 4096;
+    for (approx, bound) in [(Approx::Loose, 3e-3), (Approx::Precise, 3e-3), (Approx::Cipherdm, 4e-3)] {
+        for scale in [1.0, 32f64.sqrt().recip()] {
+            let spec = SoftmaxSpec { scale, approx };
+            let f = spec.logit_fraction();
+            let mut rng = world.rng("values");
+            let unit = f64::from(f).exp2();
+            let x: Vec<i64> =
+                (0..n).map(|_| -(20.0 / scale * unit * (rng.next_u32() as f64 / 4294967296.0)) as i64).collect();
+            let window = Window { lo: 1, hi: 18 };
+            let cost = open_cost(&[(n, 24)]) + exponential_cost(n, 24, &spec, window).unwrap();
+            let y = unary(&world, &x, 24, f, cost, |ctx, x| {
+                let w = open(ctx, x, 0, 24)?;
+                exponential(ctx, &w, &spec, window)
+            });
+            let cutoff = if approx == Approx::Loose { -4.8 } else { -14.0 };
+            for (y, x) in y.iter().zip(real(&x, f)) {
+                let v = x * scale;
+                let want = approx.exp(v);
+                assert!((y - want).abs() < bound || (v - cutoff).abs() < 0.02, "{approx:?} {v}: {y} for {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn matrices_and_server_weights() {
+    let world = World::new(9);
+    let (rows, inputs, outputs) = (19, 24, 10);
+    let x = uniform(&world, "x", rows * inputs, 1 << 12);
+    let w = uniform(&world, "w", inputs * outputs, 1 << 12);
+    let bias = uniform(&world, "b", outputs, 1 << 20);
+    let layer = Layer::Dense { rows, inputs, outputs, transposed: false };
+    let out = world.run(|world, ctx| {
+        let fixed = FixedWeights { weight: w.clone(), bias: Some(bias.clone()) };
+        let weights = share_weights(ctx, &layer, 52, 12, (ctx.role == Role::Server).then_some(&fixed))?;
+        let x = world.share(ctx, "x", &x, 56, 10)?;
+        let y = linear(ctx, &x, &layer, &weights)?;
+        words(ctx, &y)
+    });
+    let y = reconstruct(&out.client, &out.server, 52);
+    for r in 0..rows {
+        for o in 0..outputs {
+            let want: i64 = (0..inputs).map(|i| x[r * inputs + i] * w[o * inputs + i]).sum::<i64>() + bias[o];
+            assert_eq!(y[r * outputs + o], want);
+        }
+    }
+    let setup = Cost { to_client: packed_bytes(inputs * outputs, 52), half_rounds: 1, ..Cost::default() };
+    assert_eq!(out.cost, setup + linear_cost(&layer, 52));
+}
