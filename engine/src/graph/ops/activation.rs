@@ -1,6 +1,10 @@
 //! Elementwise non-linearities.
 
 use super::{Op, Shape, one};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::{Node, elements};
+use crate::kernels::{Curve, activation};
 
 /// Which non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,5 +38,13 @@ impl Op for Activation {
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         one(inputs).cloned()
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let out = ctx.output(node)?;
+        let table = ctx.table(self.name(), self.function)?;
+        let curve = table.as_ref().map_or(Curve::Exact(self.function), Curve::Table);
+        activation(ctx.rec, curve, &inputs[0], &out, elements(&node.shape))?;
+        Ok(out)
     }
 }

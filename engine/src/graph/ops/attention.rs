@@ -1,6 +1,10 @@
 //! Multi-head attention core.
 
 use super::{Op, Shape};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::Node;
+use crate::kernels::{Element, Mode, Strided, matmul, pack, softmax};
 
 /// `softmax(q k^T / sqrt(d)) v` per head, on `[n, t, heads * d]`.
 #[derive(Debug)]
@@ -26,5 +30,23 @@ impl Op for Attention {
             return Err(format!("{} heads do not divide width {c}", self.heads));
         }
         Ok((*q).clone())
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let (n, t, c) = (node.shape[0], node.shape[1], node.shape[2]);
+        let (tk, d, e) = (ctx.shape(node.inputs[1])[1], c / self.heads, Element::F32);
+        let heads = |t| Strided::heads(n, self.heads, t, c);
+        let scores = ctx.rec.alloc(n * self.heads * t * tk * e.bytes())?;
+        let weights = ctx.rec.alloc(n * self.heads * t * tk * e.bytes())?;
+        let square = Strided::batched(n * self.heads, t * tk, tk);
+        let keys = pack(ctx.rec, e, &inputs[1], heads(tk).transposed(), d, tk)?;
+        matmul(ctx.rec, e, Mode::Set, &inputs[0], heads(t), &keys, &scores, square, t)?;
+        let exponential = ctx.exponential()?;
+        let scale = (d as f32).sqrt().recip();
+        softmax(ctx.rec, &exponential, scale, &scores, &weights, (n * self.heads * t, tk))?;
+        let values = pack(ctx.rec, e, &inputs[2], heads(tk), tk, d)?;
+        let out = ctx.output(node)?;
+        matmul(ctx.rec, e, Mode::Set, &weights, square, &values, &out, heads(t), t)?;
+        Ok(out)
     }
 }

@@ -1,6 +1,10 @@
 //! Joining along the channel dimension.
 
 use super::{Op, Shape};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::{Node, elements};
+use crate::kernels::{Element, concat};
 
 /// `[.., a] ++ [.., b] -> [.., a + b]`.
 #[derive(Debug)]
@@ -20,5 +24,14 @@ impl Op for Concat {
             return Err("leading dimensions differ".into());
         }
         Ok(la.iter().copied().chain([ca + cb]).collect())
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let out = ctx.output(node)?;
+        let width = |i: usize| ctx.shape(node.inputs[i]).last().copied().unwrap_or(1);
+        let (ca, cb) = (width(0), width(1));
+        let rows = elements(&node.shape) / (ca + cb);
+        concat(ctx.rec, Element::F32, rows, (&inputs[0], ca), (&inputs[1], cb), &out)?;
+        Ok(out)
     }
 }

@@ -1,6 +1,10 @@
 //! Two-dimensional convolution.
 
 use super::{Op, Shape, WeightSpec, one};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::Node;
+use crate::kernels::{ConvShape, Element, Mode, conv2d, pack_conv_with_bias};
 
 /// `y[n, oy, ox, o] = b[o] + sum w[o, i, ky, kx] x[n, oy s + ky - p, ox s + kx - p, i]`, zero outside.
 #[derive(Clone, Debug)]
@@ -31,6 +35,12 @@ impl Conv2d {
     pub fn extent(&self, n: usize) -> usize {
         (n + self.pad + self.pad_after - self.kernel) / self.stride + 1
     }
+
+    /// Extents of the convolution of an image batch `[n, h, w, inputs]`.
+    pub fn extents(&self, input: &[usize]) -> ConvShape {
+        let Self { kernel, stride, pad, pad_after, outputs, .. } = *self;
+        ConvShape { n: input[0], h: input[1], w: input[2], c: input[3], kernel, stride, pad, pad_after, outputs }
+    }
 }
 
 impl Op for Conv2d {
@@ -59,5 +69,13 @@ impl Op for Conv2d {
 
     fn macs(&self, output: &[usize]) -> u64 {
         output.iter().product::<usize>() as u64 * (self.inputs * self.kernel * self.kernel) as u64
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let s = self.extents(ctx.shape(node.inputs[0]));
+        let b = ctx.packed(node, &self.path, true, |rec, w, b| pack_conv_with_bias(rec, Element::F32, w, &s, b))?;
+        let out = ctx.output(node)?;
+        conv2d(ctx.rec, Element::F32, Mode::Set, &inputs[0], &s, &b, &out)?;
+        Ok(out)
     }
 }

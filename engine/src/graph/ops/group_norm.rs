@@ -1,6 +1,10 @@
 //! Group normalisation.
 
 use super::{Op, Shape, WeightSpec, one};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::{Node, elements};
+use crate::kernels::{GroupShape, group_norm};
 
 /// `y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance (biased) over each group of channels.
 #[derive(Debug)]
@@ -35,5 +39,16 @@ impl Op for GroupNorm {
         ["weight", "bias"]
             .map(|w| WeightSpec { name: format!("{}.{w}", self.path), shape: vec![self.channels] })
             .to_vec()
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let (channels, groups, eps) = (self.channels, self.groups, self.eps);
+        let positions = elements(&node.shape[1..]) / channels;
+        let s = GroupShape { images: node.shape[0], positions, channels, groups, eps };
+        let weight = ctx.weight(node, &format!("{}.weight", self.path))?;
+        let bias = ctx.weight(node, &format!("{}.bias", self.path))?;
+        let out = ctx.output(node)?;
+        group_norm(ctx.rec, &s, &inputs[0], &weight, &bias, &out)?;
+        Ok(out)
     }
 }

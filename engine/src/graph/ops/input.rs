@@ -1,6 +1,9 @@
 //! A tensor that enters the graph.
 
 use super::{Op, Shape, Visibility};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::Node;
 
 /// Graph input; the executor is given its value or its share.
 #[derive(Debug)]
@@ -22,5 +25,9 @@ impl Op for Input {
 
     fn visibility(&self) -> Option<Visibility> {
         Some(self.visibility)
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, _: &[Buf]) -> Result<Buf, ExecError> {
+        Ok(ctx.input(&node.name))
     }
 }

@@ -1,6 +1,10 @@
 //! Fully connected layers and embedding tables.
 
 use super::{Op, Shape, WeightSpec, one};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::{Node, elements};
+use crate::kernels::{Element, Mode, Strided, matmul, pack_with_bias};
 
 /// `y = x W^T + b` on the last dimension.
 #[derive(Debug)]
@@ -53,5 +57,15 @@ impl Op for Linear {
 
     fn macs(&self, output: &[usize]) -> u64 {
         output.iter().product::<usize>() as u64 * self.inputs as u64
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let (e, k, n) = (Element::F32, self.inputs, self.outputs);
+        let layout = if self.transposed { Strided::rows(n) } else { Strided::rows(k).transposed() };
+        let b = ctx.packed(node, &self.path, self.bias, |rec, w, b| pack_with_bias(rec, e, w, layout, k, n, b))?;
+        let out = ctx.output(node)?;
+        let m = elements(&node.shape) / n.max(1);
+        matmul(ctx.rec, e, Mode::Set, &inputs[0], Strided::rows(k), &b, &out, Strided::rows(n), m)?;
+        Ok(out)
     }
 }

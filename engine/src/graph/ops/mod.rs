@@ -24,7 +24,9 @@ pub use linear::Linear;
 pub use reshape::Reshape;
 pub use upsample::Upsample;
 
-use super::{Shape, Visibility, WeightSpec};
+use super::{Node, Shape, Visibility, WeightSpec};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
 
 /// An operation of the graph. Its `Debug` form is part of the graph's fingerprint and must hold every constant.
 pub trait Op: std::fmt::Debug + Send + Sync {
@@ -48,6 +50,9 @@ pub trait Op: std::fmt::Debug + Send + Sync {
     fn macs(&self, _output: &[usize]) -> u64 {
         0
     }
+
+    /// Plaintext rule: records the computation of the node's value from its inputs' values, all `f32`.
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError>;
 }
 
 /// The only input, or a message.

@@ -1,6 +1,10 @@
 //! Nearest-neighbour upsampling by two.
 
 use super::{Op, Shape, one};
+use crate::exec::{ExecError, PlainCtx};
+use crate::gpu::Buf;
+use crate::graph::Node;
+use crate::kernels::{Element, upsample};
 
 /// `y[n, i, j, c] = x[n, i / 2, j / 2, c]`.
 #[derive(Debug)]
@@ -16,5 +20,13 @@ impl Op for Upsample {
             [n, h, w, c] => Ok(vec![*n, 2 * h, 2 * w, *c]),
             _ => Err("needs [n, h, w, c]".into()),
         }
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let out = ctx.output(node)?;
+        let x = ctx.shape(node.inputs[0]);
+        let extents = [x[0], x[1], x[2], x[3]];
+        upsample(ctx.rec, Element::F32, &inputs[0], extents, &out)?;
+        Ok(out)
     }
 }
