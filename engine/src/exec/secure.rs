@@ -115,6 +115,33 @@ impl Secure {
         Ok(())
     }
 
+    /// Shares `path.weight` and, if `bias`, keeps `path.bias` with the layer.
+    pub fn share_weights(&mut self, at: usize, node: &Node, layer: &Layer, path: &str, bias: bool) -> Result<(), ExecError> {
+        let (f, fx) = (self.plan.config.weight, self.format(node.inputs[0].index()).f);
+        let name = format!("{path}.weight");
+        let known = match self.weight(&name)? {
+            Some(w) => {
+                let weight = fixed(&name, &w, f)?;
+                let name = format!("{path}.bias");
+                let b = if bias { self.weight(&name)? } else { None };
+                Some(FixedWeights { weight, bias: b.map(|b| fixed(&name, &b, f + fx)).transpose()? })
+            }
+            None => None,
+        };
+        let k = self.plan.nodes[at].layer.expect("a layer has a ring");
+        self.share_layer(at, layer, k, f, known)
+    }
+
+    /// Applies the layer shared for a node and truncates to the node's format.
+    pub fn layer(&mut self, at: usize, layer: &Layer, x: &mut Value) -> Result<Value, ExecError> {
+        let weights = &self.layers[&at];
+        let (k, f) = (weights.k, self.format(at).f);
+        let x = self.widen(x, k)?;
+        let y = protocol::linear(&mut self.ctx, &x, layer, &self.layers[&at])?;
+        let shift = y.f - f;
+        Ok(protocol::truncate(&mut self.ctx, &y, shift)?.into())
+    }
+
     /// Keeps a vector at the server.
     pub fn keep(&mut self, at: usize, values: &[i64]) -> Result<(), ExecError> {
         let buf = self.ctx.rec.upload_slice(values)?;
@@ -125,11 +152,6 @@ impl Secure {
     /// The vector kept for a node.
     pub fn kept(&self, at: usize) -> Option<Buf> {
         self.vectors.get(&at).cloned()
-    }
-
-    /// Applies the layer shared for a node.
-    pub fn apply_layer(&mut self, at: usize, layer: &Layer, x: &Share) -> Result<Share, ExecError> {
-        Ok(protocol::linear(&mut self.ctx, x, layer, &self.layers[&at])?)
     }
 
     /// Gives access to a node's layer together with the context.
