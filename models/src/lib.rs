@@ -1,1 +1,25 @@
-//! Diffusion models.
+//! Diffusion models in the layout of diffusers: configurations, weights, samplers, and the graphs they become.
+//!
+//! A model here is a folder as diffusers writes it. [`ClassModel::open`] reads and checks one; [`ClassModel::graph`]
+//! turns its network into an engine graph, [`Schedule`] into the steps of a sampler. Nothing in this crate knows about
+//! shares, GPUs or peers.
+
+mod class_model;
+pub mod classifier;
+pub mod config;
+mod error;
+mod guidance;
+mod noise;
+pub mod sampling;
+mod schedule;
+pub mod unet2d;
+mod weights;
+
+pub use class_model::ClassModel;
+pub use classifier::Classifier;
+pub use config::{SchedulerConfig, UNet2dConfig};
+pub use error::ModelError;
+pub use guidance::GuidanceWeight;
+pub use noise::initial_noise;
+pub use schedule::{Clip, Schedule, Step, Update, ddim_step};
+pub use weights::Checkpoint;

@@ -8,9 +8,11 @@
 
 mod builder;
 pub mod ops;
+mod weights;
 
 pub use builder::GraphBuilder;
 pub use ops::Op;
+pub use weights::{Tensor, WeightError, WeightStore};
 
 use sha2::{Digest, Sha256};
 

@@ -72,6 +72,17 @@ impl Strided {
         Self { batches, inner: 1, outer_stride: stride, inner_stride: 0, row_stride: columns, col_stride: 1, offset: 0 }
     }
 
+    /// The heads of `[n, rows, width]`, side by side in a row: `n * heads` matrices of `rows` x `width / heads`.
+    pub fn heads(n: usize, heads: usize, rows: usize, width: usize) -> Self {
+        Self {
+            batches: n * heads,
+            inner: heads,
+            outer_stride: rows * width,
+            inner_stride: width / heads.max(1),
+            ..Self::rows(width)
+        }
+    }
+
     /// The transposed matrices.
     pub fn transposed(self) -> Self {
         Self { row_stride: self.col_stride, col_stride: self.row_stride, ..self }

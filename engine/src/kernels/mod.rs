@@ -1,10 +1,20 @@
 //! Kernels with the code that calls them: one file per kernel, `shaders/` and [`crate::reference`] have files of the same
 //! names.
 
+pub mod activation;
+pub mod add;
 pub mod conv2d;
+pub mod copy;
+pub mod group_norm;
 pub mod matmul;
 pub mod pack_b;
+pub mod softmax;
 
+pub use activation::{Curve, Table, activation};
+pub use add::{Broadcast, add};
 pub use conv2d::{ConvShape, conv2d, pack_conv, pack_conv_with_bias};
+pub use copy::{concat, upsample};
+pub use group_norm::{GroupShape, group_norm};
 pub use matmul::{Element, Mode, Strided, matmul};
 pub use pack_b::{Packed, pack, pack_with_bias};
+pub use softmax::{Exponential, softmax};

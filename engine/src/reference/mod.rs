@@ -1,7 +1,12 @@
 //! Plain loops over `&[u64]` and `&[f32]`, one file per kernel, written to be read beside the WGSL: what tests compare with.
 
+pub mod activation;
+pub mod add;
 pub mod conv2d;
+pub mod copy;
+pub mod group_norm;
 pub mod matmul;
+pub mod softmax;
 
 /// Arithmetic that references are written in: wrapping on `u64`, and on `f32` accumulated in `f64`.
 pub trait Number: Copy {

@@ -1,6 +1,11 @@
 //! Two-dimensional convolution.
 
-use super::{Op, Shape, WeightSpec, one};
+use super::{Op, Shape, WeightSpec, one, secret};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
+use crate::gpu::Buf;
+use crate::graph::Node;
+use crate::kernels::{ConvShape, Element, Mode, conv2d, pack_conv_with_bias};
+use crate::protocol::Layer;
 
 /// `y[n, oy, ox, o] = b[o] + sum w[o, i, ky, kx] x[n, oy s + ky - p, ox s + kx - p, i]`, zero outside.
 #[derive(Clone, Debug)]
@@ -31,6 +36,12 @@ impl Conv2d {
     pub fn extent(&self, n: usize) -> usize {
         (n + self.pad + self.pad_after - self.kernel) / self.stride + 1
     }
+
+    /// Extents of the convolution of an image batch `[n, h, w, inputs]`.
+    pub fn extents(&self, input: &[usize]) -> ConvShape {
+        let Self { kernel, stride, pad, pad_after, outputs, .. } = *self;
+        ConvShape { n: input[0], h: input[1], w: input[2], c: input[3], kernel, stride, pad, pad_after, outputs }
+    }
 }
 
 impl Op for Conv2d {
@@ -59,5 +70,32 @@ impl Op for Conv2d {
 
     fn macs(&self, output: &[usize]) -> u64 {
         output.iter().product::<usize>() as u64 * (self.inputs * self.kernel * self.kernel) as u64
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let s = self.extents(ctx.shape(node.inputs[0]));
+        let b = ctx.packed(node, &self.path, true, |rec, w, b| pack_conv_with_bias(rec, Element::F32, w, &s, b))?;
+        let out = ctx.output(node)?;
+        conv2d(ctx.rec, Element::F32, Mode::Set, &inputs[0], &s, &b, &out)?;
+        Ok(out)
+    }
+
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, config: &PlanConfig) -> u32 {
+        (ring + config.weight).next_multiple_of(4)
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        let (k, format) = plan.layer(secret(inputs)?.f);
+        Ok((format, Some(k)))
+    }
+
+    fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
+        let layer = Layer::Conv(self.extents(&s.graph.node(node.inputs[0]).shape));
+        s.share_weights(at, node, &layer, &self.path, true)
+    }
+
+    fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let layer = Layer::Conv(self.extents(&s.graph.node(node.inputs[0]).shape));
+        s.layer(at, &layer, &mut inputs[0])
     }
 }

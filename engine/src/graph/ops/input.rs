@@ -1,6 +1,9 @@
 //! A tensor that enters the graph.
 
 use super::{Op, Shape, Visibility};
+use crate::exec::{ExecError, Format, PlainCtx, Planner, Secure, Value};
+use crate::gpu::Buf;
+use crate::graph::Node;
 
 /// Graph input; the executor is given its value or its share.
 #[derive(Debug)]
@@ -22,5 +25,17 @@ impl Op for Input {
 
     fn visibility(&self) -> Option<Visibility> {
         Some(self.visibility)
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, _: &[Buf]) -> Result<Buf, ExecError> {
+        Ok(ctx.input(&node.name))
+    }
+
+    fn format(&self, plan: &Planner<'_>, _inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        Ok((Format { k: 64, f: plan.config.port }, None))
+    }
+
+    fn secure(&self, _s: &mut Secure, _at: usize, _node: &Node, _inputs: &mut [Value]) -> Result<Value, ExecError> {
+        unreachable!("the executor takes inputs from its caller")
     }
 }

@@ -1,0 +1,60 @@
+//! Group normalisation of channels-last images in `f32`.
+
+use crate::gpu::{Buf, GpuError, Kernel, Recorder};
+use crate::{args, bufs};
+
+/// Elements a thread sums before partial results are combined.
+const PART: usize = 128;
+
+/// Extents of a group normalisation.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupShape {
+    /// Images.
+    pub images: usize,
+    /// Positions of an image.
+    pub positions: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Groups of channels; divides `channels`.
+    pub groups: usize,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+/// `out = (x - mean) / sqrt(variance + eps) * weight + bias` over each group, variance biased. Moments are summed per part
+/// of an image and combined, so that large images lose no precision and small adapters find work for all threads.
+pub fn group_norm(
+    rec: &mut Recorder,
+    s: &GroupShape,
+    x: &Buf,
+    weight: &Buf,
+    bias: &Buf,
+    out: &Buf,
+) -> Result<(), GpuError> {
+    let GroupShape { images, positions, channels, groups, eps } = *s;
+    let chunk = (PART * groups).div_ceil(channels).min(positions);
+    let parts = positions.div_ceil(chunk);
+    let moments = rec.alloc(images * parts * groups * 8)?;
+    rec.run(
+        &Kernel::new("group_norm_parts"),
+        args![images: images, positions: positions, channels: channels, groups: groups, parts: parts, chunk: chunk],
+        bufs![x: x, moments: &moments],
+        images * parts * groups,
+    )?;
+    let scale = rec.alloc(images * channels * 8)?;
+    rec.run(
+        &Kernel::new("group_norm_scale"),
+        args![
+            images: images, positions: positions, channels: channels, groups: groups, parts: parts, chunk: chunk, eps: eps,
+        ],
+        bufs![moments: &moments, weight: weight, scale: &scale],
+        images * channels,
+    )?;
+    let n = images * positions * channels;
+    rec.run(
+        &Kernel::new("group_norm"),
+        args![n: n, image: positions * channels, channels: channels],
+        bufs![x: x, scale: &scale, bias: bias, out: out],
+        n,
+    )
+}

@@ -1,0 +1,58 @@
+//! Softmax of rows in `f32`, with the exponential or a stand-in.
+
+use super::activation::Table;
+use crate::approx::{Approx, Exp, Piecewise, Segment};
+use crate::gpu::{Buf, GpuError, Kernel, Recorder};
+use crate::{args, bufs};
+
+/// An exponential for arguments up to 0, ready for the kernel.
+#[derive(Clone, Debug)]
+pub struct Exponential {
+    table: Table,
+    code: u32,
+    slope: f64,
+    start: f64,
+    squarings: u32,
+    cutoff: f64,
+}
+
+impl Exponential {
+    /// That of a set of approximations.
+    pub fn new(rec: &Recorder, approx: Approx) -> Result<Self, GpuError> {
+        let exact =
+            Self { table: Table::none(rec)?, code: 0, slope: 1.0, start: 0.0, squarings: 0, cutoff: f64::NEG_INFINITY };
+        Ok(match approx.exponential() {
+            None => exact,
+            Some(Exp::Poly(f)) => Self { table: Table::new(rec, &f)?, code: 1, ..exact },
+            Some(Exp::RepeatedSquaring { log2, cutoff }) => Self { code: 2, squarings: log2, cutoff, ..exact },
+            // The polynomial is in t = 1 + x / divisor, and so is its border.
+            Some(Exp::Mapped { divisor, cutoff, coefficients }) => {
+                let f = Piecewise {
+                    thresholds: vec![1.0 + cutoff / divisor],
+                    segments: vec![Segment::Zero, Segment::Poly(coefficients)],
+                };
+                Self { table: Table::new(rec, &f)?, code: 1, slope: 1.0 / divisor, start: 1.0, ..exact }
+            }
+        })
+    }
+}
+
+/// `out[r, c] = e(scale (x[r, c] - max x[r])) / sum of the row`, for `rows` rows of `cols`.
+pub fn softmax(
+    rec: &mut Recorder,
+    e: &Exponential,
+    scale: f32,
+    x: &Buf,
+    out: &Buf,
+    (rows, cols): (usize, usize),
+) -> Result<(), GpuError> {
+    rec.run(
+        &Kernel::new("softmax"),
+        args![
+            rows: rows, cols: cols, scale: scale, e: e.code, borders: e.table.borders, width: e.table.width,
+            slope: e.slope as f32, start: e.start as f32, squarings: e.squarings, cutoff: e.cutoff as f32,
+        ],
+        bufs![x: x, table: &e.table.buf, out: out],
+        rows,
+    )
+}

@@ -1,0 +1,14 @@
+// out[i] = a[i] + b[map(i)]. One thread per element.
+struct Params { n: u32, od: u32, om: u32, id: u32, im: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>; // [n]
+@group(0) @binding(2) var<storage, read> b: array<f32>; // [as the map says]
+@group(0) @binding(3) var<storage, read_write> out: array<f32>; // [n]
+#import thread
+#import map
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    let t = thread(gid);
+    if (t >= p.n) { return; }
+    out[t] = a[t] + b[mapped(Map(p.od, p.om, p.id, p.im), t)];
+}

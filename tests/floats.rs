@@ -1,0 +1,123 @@
+//! Kernels on `f32` against plain loops in `f64`. Outputs are poisoned with NaN before and the words after them looked at.
+
+use masque_engine::approx::Approx;
+use masque_engine::gpu::{AdapterChoice, Buf, Gpu, Recorder};
+use masque_engine::graph::ops::Function;
+use masque_engine::kernels::*;
+use masque_engine::reference;
+
+/// Largest error, as a fraction of `1 + |expected|`.
+const TOLERANCE: f32 = 1e-6;
+/// Of polynomials of degree 8 that cancel, and of 8 squarings: each doubles the relative error.
+const STAND_IN_TOLERANCE: f32 = 4e-5;
+const GUARD: usize = 67;
+
+fn recorder() -> Recorder {
+    Recorder::new(Gpu::open(&AdapterChoice::default()).unwrap())
+}
+
+/// Numbers in [-1, 1).
+fn draw(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// Runs a kernel on an output of NaNs and compares.
+fn check(r: &mut Recorder, want: &[f32], tolerance: f32, what: &str, run: impl FnOnce(&mut Recorder, &Buf)) {
+    let out = r.upload_slice(&vec![f32::NAN; want.len() + GUARD]).unwrap();
+    run(r, &out);
+    let got: Vec<f32> = r.read_slice(&out, want.len() + GUARD).unwrap();
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!((g - w).abs() <= tolerance * (1.0 + w.abs()), "{what}: element {i} is {g}, expected {w}");
+    }
+    assert!(got[want.len()..].iter().all(|g| g.is_nan()), "{what}: wrote past the end");
+}
+
+#[test]
+fn activations_of_every_set() {
+    let mut r = recorder();
+    let mut x: Vec<f32> = (-6000..6000).map(|i| i as f32 / 400.0).collect();
+    x.extend([-1e30, -200.0, -88.0, -0.0, 1e-30, 88.0, 200.0, 1e30]);
+    // The borders and their neighbours.
+    x.extend([-8.0f32, -5.4, -5.0, -4.0, -2.1, -1.97, 3.0, 4.0].iter().flat_map(|b| [b.next_down(), *b, b.next_up()]));
+    let input = r.upload_slice(&x).unwrap();
+    for function in [Function::Relu, Function::Silu, Function::Gelu, Function::QuickGelu] {
+        let want = reference::activation::activation(Approx::Exact, function, &x);
+        check(&mut r, &want, TOLERANCE, &format!("{function:?}"), |r, out| {
+            activation(r, Curve::Exact(function), &input, out, x.len()).unwrap()
+        });
+        for set in [Approx::Precise, Approx::Loose, Approx::Cipherdm] {
+            let f = set.activation(function).unwrap();
+            // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same borders.
+            let rounded = f.thresholds.iter().map(|t| f64::from(*t as f32)).collect();
+            let f = masque_engine::approx::Piecewise { thresholds: rounded, ..f };
+            let want: Vec<f32> = x.iter().map(|x| f.eval(f64::from(*x)) as f32).collect();
+            let table = Table::new(&r, &f).unwrap();
+            check(&mut r, &want, STAND_IN_TOLERANCE, &format!("{set} {function:?}"), |r, out| {
+                activation(r, Curve::Table(&table), &input, out, x.len()).unwrap()
+            });
+        }
+    }
+}
+
+#[test]
+fn rows_of_softmax() {
+    let mut r = recorder();
+    for (rows, cols) in [(1, 1), (5, 3), (98, 49), (3, 257)] {
+        let x: Vec<f32> = draw(rows * cols, 3).iter().map(|v| 40.0 * v).collect();
+        let input = r.upload_slice(&x).unwrap();
+        for set in Approx::ALL {
+            let tolerance = if set == Approx::Exact { TOLERANCE } else { STAND_IN_TOLERANCE };
+            for scale in [1.0, 0.17677669] {
+                let want = reference::softmax::softmax(set, scale, &x, cols);
+                let e = Exponential::new(&r, set).unwrap();
+                check(&mut r, &want, tolerance, &format!("{set} {rows} x {cols}"), |r, out| {
+                    softmax(r, &e, scale, &input, out, (rows, cols)).unwrap()
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_with_large_means() {
+    let mut r = recorder();
+    for (images, positions, channels, groups) in
+        [(1, 1, 4, 2), (2, 49, 64, 8), (3, 784, 16, 8), (1, 1000, 30, 3), (2, 5, 7, 7)]
+    {
+        let s = GroupShape { images, positions, channels, groups, eps: 1e-5 };
+        // Every channel's mean is up to 30 times its deviation.
+        let offset = draw(channels, 9);
+        let x = draw(images * positions * channels, 5);
+        let x: Vec<f32> =
+            x.iter().enumerate().map(|(i, v)| v + 30.0 * offset[i % channels / (channels / groups)]).collect();
+        let (weight, bias) = (draw(channels, 6), draw(channels, 7));
+        let want = reference::group_norm::group_norm(&s, &x, &weight, &bias);
+        let [xb, wb, bb] = [&x, &weight, &bias].map(|v| r.upload_slice(v).unwrap());
+        // The input's own rounding is 30 times the output's.
+        check(&mut r, &want, 30.0 * TOLERANCE, &format!("{s:?}"), |r, out| {
+            group_norm(r, &s, &xb, &wb, &bb, out).unwrap()
+        });
+    }
+}
+
+#[test]
+fn sums_and_copies_are_exact() {
+    let mut r = recorder();
+    let (n, h, w, c) = (2, 5, 3, 7);
+    let (a, b, v) = (draw(n * h * w * c, 1), draw(n * h * w * c, 2), draw(n * c, 3));
+    let [ab, bb, vb] = [&a, &b, &v].map(|v| r.upload_slice(v).unwrap());
+    let want = reference::add::add(&a, &b, None);
+    check(&mut r, &want, 0.0, "add", |r, out| add(r, &ab, &bb, None, out, a.len()).unwrap());
+    let broadcast = Some(Broadcast { image: h * w * c, channels: c });
+    let want = reference::add::add(&a, &v, broadcast);
+    check(&mut r, &want, 0.0, "add vector", |r, out| add(r, &ab, &vb, broadcast, out, a.len()).unwrap());
+    let want = reference::copy::concat(&a, c, &b, c);
+    check(&mut r, &want, 0.0, "concat", |r, out| concat(r, Element::F32, n * h * w, (&ab, c), (&bb, c), out).unwrap());
+    let want = reference::copy::upsample(&a, [n, h, w, c]);
+    check(&mut r, &want, 0.0, "upsample", |r, out| upsample(r, Element::F32, &ab, [n, h, w, c], out).unwrap());
+}
