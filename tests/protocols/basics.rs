@@ -55,7 +55,7 @@ fn products_are_exact() {
 }
 
 #[test]
-fn comparison_is_right_beyond_one_unit_of_the_threshold() {
+fn comparison_is_right_beyond_half_a_unit_of_the_threshold() {
     let world = World::new(3);
     for (k, lo, hi) in [(24, 0, 16), (24, 4, 21), (40, 8, 32), (64, 0, 48), (16, 2, 9)] {
         let n = 4003;
@@ -64,7 +64,7 @@ fn comparison_is_right_beyond_one_unit_of_the_threshold() {
         let thresholds = [-bound / 3, 0, bound / 5];
         for (i, t) in thresholds.iter().enumerate() {
             for d in -3i64..=3 {
-                x[i * 7 + (d + 3) as usize] = t + (d << lo);
+                x[i * 7 + (d + 3) as usize] = t + (d << lo >> 1);
             }
         }
         let window = Window { lo, hi };
@@ -88,7 +88,7 @@ fn comparison_is_right_beyond_one_unit_of_the_threshold() {
                 let beta = (out.client.1[at] ^ out.server.1[at]) >> 8 & 1;
                 assert_eq!(beta, out.dealer.1[at] >> 8 & 1, "dealer knows the mask");
                 let bit = u64::from(c) ^ beta;
-                if (v - t).abs() >= 2 << lo {
+                if (v - t).abs() >= 1 << lo >> 1 {
                     assert_eq!(bit == 1, v < t, "{v} < {t} in window {lo}..{hi}");
                 }
             }

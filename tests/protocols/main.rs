@@ -1,5 +1,6 @@
 //! Protocols between two parties and a dealer: values, error distribution, and the declared cost against counted bytes.
 
+mod activation;
 mod basics;
 mod norm;
 

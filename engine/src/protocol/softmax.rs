@@ -110,7 +110,7 @@ const SERIES_PRODUCT: u32 = 56;
 const SERIES_FACTOR: u32 = 40;
 
 /// Coefficients in x of a polynomial in `shift + slope x`.
-fn expand(c: &[f64], shift: f64, slope: f64) -> Vec<f64> {
+pub(super) fn expand(c: &[f64], shift: f64, slope: f64) -> Vec<f64> {
     let mut out = vec![0.0; c.len()];
     for a in c.iter().rev() {
         let mut next = vec![0.0; c.len()];
