@@ -3,6 +3,7 @@
 mod activation;
 mod basics;
 mod norm;
+mod softmax;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};
