@@ -30,14 +30,15 @@ pub struct NormShape {
     pub k: u32,
 }
 
-/// Fraction bits of the factor `gamma / sqrt(var + eps)`.
-const FACTOR: u32 = 14;
 /// Extra bits of the mean's factor 1 / len.
 const MEAN: u32 = 20;
 
 impl NormShape {
+    /// Fraction bits of the factor `gamma / sqrt(var + eps)`.
+    pub const FACTOR: u32 = 14;
+
     /// Elements of a group.
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.positions * self.channels / self.groups
     }
 
@@ -120,7 +121,7 @@ pub fn normalise(
     let eps = (s.eps * s.len() as f64 * (2.0 * f64::from(s.f)).exp2()).round().max(1.0);
     let squares = open(ctx, &squares, 0, s.k)?;
     let squares = combine_wires(ctx, &squares, None, eps as i64)?;
-    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), FACTOR)?;
+    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), NormShape::FACTOR)?;
     // Times gamma, which the server knows, then times x.
     let narrow = open(ctx, &deviation, 0, factor_ring(deviation.k))?;
     let deviation = lift(ctx, &narrow, 64)?;
@@ -147,7 +148,7 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     let (n, groups) = (s.n * s.positions * s.channels, s.n * s.groups);
     let layer = s.affine_layer();
     let mean_ring = s.k.min((64 - MEAN) / 4 * 4);
-    let narrow = factor_ring(super::inverse::result_ring(-0.5, s.gain(), s.octaves(), FACTOR)?);
+    let narrow = factor_ring(super::inverse::result_ring(-0.5, s.gain(), s.octaves(), NormShape::FACTOR)?);
     let mut c = open_cost(&[(n, s.k), (groups, s.k)]) + lift_cost(groups, s.k, 64) + open_cost(&[(groups, mean_ring)]);
     if mean_ring < s.k {
         c = c + lift_cost(groups, mean_ring, s.k) + open_cost(&[(groups, s.k)]);
@@ -155,7 +156,7 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     c = c
         + Cost { offline: packed_bytes(groups, s.k), ..Cost::default() }
         + open_cost(&[(groups, s.k)])
-        + inverse_cost(groups, s.k, -0.5, s.gain(), s.octaves(), FACTOR)?
+        + inverse_cost(groups, s.k, -0.5, s.gain(), s.octaves(), NormShape::FACTOR)?
         + open_cost(&[(groups, narrow)])
         + lift_cost(groups, narrow, 64)
         + linear_cost(&layer, 64)
