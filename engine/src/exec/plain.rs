@@ -209,7 +209,8 @@ impl Plain {
 
     fn upload_inputs(&self, given: &[(&str, &[f32])]) -> Result<HashMap<String, Buf>, ExecError> {
         let graph = self.state.graph.name.clone();
-        let known = || self.state.graph.inputs.iter().map(|id| self.state.graph.node(*id).name.clone()).collect::<Vec<_>>();
+        let known =
+            || self.state.graph.inputs.iter().map(|id| self.state.graph.node(*id).name.clone()).collect::<Vec<_>>();
         let mut uploaded = HashMap::new();
         for (name, data) in given {
             let id = self.state.graph.input(name).filter(|_| !uploaded.contains_key(*name));

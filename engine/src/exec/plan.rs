@@ -110,7 +110,9 @@ impl Plan {
         if ring > 52 {
             return Err(PlanError {
                 node: graph.name.clone(),
-                what: format!("sums of squares need {ring} bits; lower the activations' fraction bits or the largest variance"),
+                what: format!(
+                    "sums of squares need {ring} bits; lower the activations' fraction bits or the largest variance"
+                ),
             });
         }
         let mut wanted = vec![0u32; graph.nodes.len()];
@@ -134,10 +136,8 @@ impl Plan {
             let node = match n.visibility {
                 Visibility::Public => NodePlan { format: None, wanted: wanted[i], layer: None },
                 Visibility::Secret => {
-                    let (format, layer) = n
-                        .op
-                        .format(&planner, &inputs)
-                        .map_err(|what| PlanError { node: n.name.clone(), what })?;
+                    let (format, layer) =
+                        n.op.format(&planner, &inputs).map_err(|what| PlanError { node: n.name.clone(), what })?;
                     if format.k <= format.f + 2 || format.k > 64 {
                         return Err(PlanError {
                             node: n.name.clone(),

@@ -49,7 +49,9 @@ const SAMPLE_RING: u32 = 28;
 impl GuidedStep {
     /// The step in `f64`, for tests and the plaintext run.
     pub fn apply(&self, sample: f64, conditional: f64, unconditional: f64, known: f64) -> f64 {
-        let mix = |m: &Mix| m.sample * sample + m.conditional * conditional + m.unconditional * unconditional + m.known * known;
+        let mix = |m: &Mix| {
+            m.sample * sample + m.conditional * conditional + m.unconditional * unconditional + m.known * known
+        };
         mix(&self.mix) + self.clamp.map_or(0.0, |c| c.gain * mix(&c.mix).clamp(-c.bound, c.bound))
     }
 
@@ -60,7 +62,13 @@ impl GuidedStep {
     /// * After: share in Z_2^64 with the port's fraction bits.
     /// * Cost: without clipping 1 round and 28 bits an element each way; with clipping 5 rounds and 28 + 28 + 48 + 2 bits.
     /// * Error: rounding of scalars (2^-15 relative to each operand) and two units of 2^-14; clipping borders within 2^-11.
-    pub fn secure(&self, s: &mut Secure, sample: &Share, prediction: &Share, known: Option<&Buf>) -> Result<Share, ExecError> {
+    pub fn secure(
+        &self,
+        s: &mut Secure,
+        sample: &Share,
+        prediction: &Share,
+        known: Option<&Buf>,
+    ) -> Result<Share, ExecError> {
         let f = s.plan.config.port;
         let known = s.encode(known, sample.n, f)?;
         let mut next = mix(s, &self.mix, sample, prediction, known.as_ref())?;

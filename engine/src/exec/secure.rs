@@ -88,8 +88,16 @@ impl Secure {
     ) -> Result<Self, ExecError> {
         let plain = weights.map(|w| PlainState::new(graph.clone(), w, plan.config.approx));
         let stats = vec![NodeStats::default(); graph.nodes.len() + 1];
-        let mut s =
-            Self { ctx, graph: graph.clone(), plan, stats, layers: HashMap::new(), vectors: HashMap::new(), plain, eval: 0 };
+        let mut s = Self {
+            ctx,
+            graph: graph.clone(),
+            plan,
+            stats,
+            layers: HashMap::new(),
+            vectors: HashMap::new(),
+            plain,
+            eval: 0,
+        };
         for (i, node) in graph.nodes.iter().enumerate() {
             if node.visibility == Visibility::Secret {
                 s.ctx.enter(Scope { eval: 0, node: i as u32, tile: 0 });
@@ -109,14 +117,28 @@ impl Secure {
     }
 
     /// Shares a layer's weights; the bias gets the output's fraction bits.
-    pub fn share_layer(&mut self, at: usize, layer: &Layer, k: u32, f: u32, known: Option<FixedWeights>) -> Result<(), ExecError> {
+    pub fn share_layer(
+        &mut self,
+        at: usize,
+        layer: &Layer,
+        k: u32,
+        f: u32,
+        known: Option<FixedWeights>,
+    ) -> Result<(), ExecError> {
         let w = protocol::share_weights(&mut self.ctx, layer, k, f, known.as_ref())?;
         self.layers.insert(at, w);
         Ok(())
     }
 
     /// Shares `path.weight` and, if `bias`, keeps `path.bias` with the layer.
-    pub fn share_weights(&mut self, at: usize, node: &Node, layer: &Layer, path: &str, bias: bool) -> Result<(), ExecError> {
+    pub fn share_weights(
+        &mut self,
+        at: usize,
+        node: &Node,
+        layer: &Layer,
+        path: &str,
+        bias: bool,
+    ) -> Result<(), ExecError> {
         let (f, fx) = (self.plan.config.weight, self.format(node.inputs[0].index()).f);
         let name = format!("{path}.weight");
         let known = match self.weight(&name)? {
@@ -213,7 +235,11 @@ impl Secure {
     }
 
     /// Measures work and adds it to a node (the number of nodes stands for everything outside the graph).
-    pub fn measured<T>(&mut self, at: usize, f: impl FnOnce(&mut Self) -> Result<T, ExecError>) -> Result<T, ExecError> {
+    pub fn measured<T>(
+        &mut self,
+        at: usize,
+        f: impl FnOnce(&mut Self) -> Result<T, ExecError>,
+    ) -> Result<T, ExecError> {
         let (busy, wait, cost) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost());
         let out = f(self)?;
         let stats = &mut self.stats[at];
@@ -274,7 +300,13 @@ impl Secure {
         }
     }
 
-    fn node(&mut self, at: usize, node: &Node, inputs: &mut [Value], public: &HashMap<String, Buf>) -> Result<Value, ExecError> {
+    fn node(
+        &mut self,
+        at: usize,
+        node: &Node,
+        inputs: &mut [Value],
+        public: &HashMap<String, Buf>,
+    ) -> Result<Value, ExecError> {
         if node.visibility == Visibility::Secret {
             return node.op.secure(self, at, node, inputs);
         }

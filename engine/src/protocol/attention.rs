@@ -7,7 +7,9 @@ use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
-use super::{Cost, Ctx, Error, Octaves, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all, reduce, truncate};
+use super::{
+    Cost, Ctx, Error, Octaves, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all, reduce, truncate,
+};
 use crate::kernels::Strided;
 
 /// Extents of an attention.

@@ -2,10 +2,10 @@
 
 use super::{Op, Shape, one, secret};
 use crate::exec::{ExecError, Format, NARROW, PlainCtx, PlanConfig, Planner, Secure, Value};
-use crate::protocol::{Segment, Table, Window, compare, piecewise};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Curve, activation};
+use crate::protocol::{Segment, Table, Window, compare, piecewise};
 
 /// Which non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Elementwise sum, with broadcasting of per-image channel vectors.
 
 use super::{Op, Shape};
-use crate::protocol::{self, Map};
 use crate::exec::{ExecError, Format, PlainCtx, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Broadcast, add};
+use crate::protocol::{self, Map};
 
 /// `a + b`; `b` is of `a`'s shape, or `[n, c]` for an `a` of `[n, .., c]`.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use super::{Op, Shape};
 use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
-use crate::protocol::{AttentionShape, SoftmaxSpec, attention, open_all};
 use crate::gpu::Buf;
 use crate::graph::Node;
 use crate::kernels::{Element, Mode, Strided, matmul, pack, softmax};
+use crate::protocol::{AttentionShape, SoftmaxSpec, attention, open_all};
 
 /// `softmax(q k^T / sqrt(d)) v` per head, on `[n, t, heads * d]`.
 #[derive(Debug)]
@@ -57,9 +57,7 @@ impl Op for Attention {
 
     fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
         match inputs {
-            [Some(q), Some(k), Some(v)] if q.f == k.f && k.f == v.f => {
-                Ok((Format { k: plan.ring - 20, f: v.f }, None))
-            }
+            [Some(q), Some(k), Some(v)] if q.f == k.f && k.f == v.f => Ok((Format { k: plan.ring - 20, f: v.f }, None)),
             _ => Err("needs three secret inputs with equal fraction bits".into()),
         }
     }

@@ -1,11 +1,11 @@
 //! Joining along the channel dimension.
 
 use super::{Op, Shape, share};
-use crate::protocol;
 use crate::exec::{ExecError, Format, PlainCtx, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Element, concat};
+use crate::protocol;
 
 /// `[.., a] ++ [.., b] -> [.., a + b]`.
 #[derive(Debug)]

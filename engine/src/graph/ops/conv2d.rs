@@ -2,10 +2,10 @@
 
 use super::{Op, Shape, WeightSpec, one, secret};
 use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
-use crate::protocol::Layer;
 use crate::gpu::Buf;
 use crate::graph::Node;
 use crate::kernels::{ConvShape, Element, Mode, conv2d, pack_conv_with_bias};
+use crate::protocol::Layer;
 
 /// `y[n, oy, ox, o] = b[o] + sum w[o, i, ky, kx] x[n, oy s + ky - p, ox s + kx - p, i]`, zero outside.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use super::{Op, Shape, WeightSpec, one, secret};
 use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value, fixed};
-use crate::protocol::{FixedWeights, NormShape, normalise, settle};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{GroupShape, group_norm};
+use crate::protocol::{FixedWeights, NormShape, normalise, settle};
 
 /// `y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance (biased) over each group of channels.
 #[derive(Debug)]

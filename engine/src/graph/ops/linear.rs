@@ -2,10 +2,10 @@
 
 use super::{Op, Shape, WeightSpec, one, secret};
 use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
-use crate::protocol::Layer;
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Element, Mode, Strided, matmul, pack_with_bias};
+use crate::protocol::Layer;
 
 /// `y = x W^T + b` on the last dimension.
 #[derive(Debug)]
