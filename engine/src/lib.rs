@@ -1,7 +1,7 @@
 //! Secret-sharing inference engine: everything that knows shares, GPUs or peers, nothing that knows a model.
 pub mod approx;
-pub mod exec;
 pub mod correlated;
+pub mod exec;
 pub mod gpu;
 pub mod graph;
 pub mod kernels;
