@@ -19,7 +19,8 @@ use std::str::FromStr;
 use crate::graph::ops::Function;
 
 /// Which set of stand-ins a model runs with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Approx {
     /// The functions themselves.
     #[default]

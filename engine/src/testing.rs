@@ -103,6 +103,23 @@ impl World {
         &self,
         program: impl Fn(&World, &mut Ctx) -> Result<T, Error> + Sync,
     ) -> [Result<(T, Cost), Error>; 3] {
+        self.roles(|w, mut ctx| {
+            let out = program(w, &mut ctx)?;
+            ctx.finish()?;
+            Ok((out, ctx.cost()))
+        })
+    }
+
+    /// As [`World::run`], for programs that take over their role's state, finish it themselves, and return what they like:
+    /// results of client, server, dealer.
+    ///
+    /// # Panics
+    /// If a role fails.
+    pub fn run_into<T: Send>(&self, program: impl Fn(&World, Ctx) -> Result<T, Error> + Sync) -> [T; 3] {
+        self.roles(program).map(|r| r.unwrap_or_else(|e| panic!("seed {}: {e}", self.seed)))
+    }
+
+    fn roles<T: Send>(&self, program: impl Fn(&World, Ctx) -> Result<T, Error> + Sync) -> [Result<T, Error>; 3] {
         let opts = net::TcpOptions { stall: Duration::from_secs(60), ..net::TcpOptions::default() };
         let (c, s) = net::pair_with("client", "server", &opts);
         let (ds, sd) = net::pair_with("dealer", "server", &opts);
@@ -115,28 +132,20 @@ impl World {
             (Role::Server, Links { peer: Some(wrap(Role::Server, s)), corrections: Some(sd) }),
             (Role::Dealer, Links { peer: None, corrections: Some(ds) }),
         ];
-        let mut results = std::thread::scope(|scope| {
-            let handles: Vec<_> = links
-                .into_iter()
-                .map(|(role, links)| {
-                    let program = &program;
-                    scope.spawn(move || {
-                        let keys = [Role::Client, Role::Server].map(|owner| {
-                            (role == owner || role == Role::Dealer).then(|| Key::for_tests(self.seed, owner as u8))
-                        });
-                        let mut ctx = Ctx::new(role, Recorder::new(self.gpu.clone()), links, keys)?;
-                        ctx.enter(Scope::default());
-                        let out = program(self, &mut ctx)?;
-                        ctx.finish()?;
-                        Ok((out, ctx.cost()))
-                    })
+        std::thread::scope(|scope| {
+            let handles = links.map(|(role, links)| {
+                let program = &program;
+                scope.spawn(move || {
+                    let keys = [Role::Client, Role::Server].map(|owner| {
+                        (role == owner || role == Role::Dealer).then(|| Key::for_tests(self.seed, owner as u8))
+                    });
+                    let mut ctx = Ctx::new(role, Recorder::new(self.gpu.clone()), links, keys)?;
+                    ctx.enter(Scope::default());
+                    program(self, ctx)
                 })
-                .collect();
-            handles.into_iter().map(|h| h.join().expect("role thread")).collect::<Vec<_>>()
-        });
-        let d = results.remove(2);
-        let s = results.remove(1);
-        [results.remove(0), s, d]
+            });
+            handles.map(|h| h.join().expect("role thread"))
+        })
     }
 }
 

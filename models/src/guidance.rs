@@ -10,7 +10,8 @@ use std::str::FromStr;
 use crate::{ModelError, Step};
 
 /// A reading of `w_t = sigma_t / alpha_t`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum GuidanceWeight {
     /// A: `sqrt(1 - abar) / sqrt(abar)`, one over the root of the signal-to-noise ratio. Large at the start: 13 for
     /// Stable Diffusion's schedule, 130 for the linear one.

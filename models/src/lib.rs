@@ -10,6 +10,7 @@ pub mod config;
 mod error;
 mod guidance;
 mod noise;
+pub mod sampling;
 mod schedule;
 pub mod unet2d;
 mod weights;

@@ -1,8 +1,14 @@
 //! Where and when: runs a graph on one device.
 
 mod plain;
+mod plan;
+mod sampler;
+mod secure;
 
-pub use plain::{Plain, PlainCtx};
+pub use plain::{Plain, PlainCtx, PlainState};
+pub use plan::{Format, NodePlan, Plan, PlanConfig, PlanError, Planner};
+pub use sampler::{Clamp, GuidedStep, Mix, reveal_to_client};
+pub use secure::{Input, NARROW, NodeStats, Secure, Value, fixed};
 
 use crate::gpu::GpuError;
 use crate::graph::{Shape, WeightError};
@@ -46,6 +52,25 @@ pub enum ExecError {
         /// All inputs of the graph.
         known: Vec<String>,
     },
+    /// A protocol stopped.
+    #[error(transparent)]
+    Protocol(#[from] crate::protocol::Error),
+    /// The fixed-point plan cannot hold the graph.
+    #[error("no fixed-point plan: {0}")]
+    Plan(#[from] PlanError),
+    /// A weight is beyond the fixed-point range.
+    #[error("weight {name} holds {value}, which does not fit fixed point with {bits} fraction bits")]
+    Range {
+        /// Name in the checkpoint.
+        name: String,
+        /// The value.
+        value: f32,
+        /// Fraction bits.
+        bits: u32,
+    },
+    /// The graph computes nothing secret.
+    #[error("the result of graph {0} does not depend on a secret; run it as plaintext")]
+    PublicResult(String),
     /// An input has the wrong number of elements.
     #[error("input `{name}` has {found} elements, shape {shape:?} needs {expected}")]
     InputLength {
@@ -58,4 +83,14 @@ pub enum ExecError {
         /// Elements given.
         found: usize,
     },
+}
+
+impl ExecError {
+    fn missing(name: &str, graph: &crate::graph::Graph) -> Self {
+        ExecError::MissingInput {
+            name: name.into(),
+            graph: graph.name.clone(),
+            known: graph.inputs.iter().map(|id| graph.node(*id).name.clone()).collect(),
+        }
+    }
 }

@@ -10,6 +10,9 @@ use crate::graph::ops::Function;
 use crate::graph::{Graph, Id, Node, Shape, Tensor, WeightStore, elements};
 use crate::kernels::{Exponential, Packed, Table};
 
+/// Sees a node and its value.
+type Tap<'a> = dyn FnMut(&Node, &[f32]) + 'a;
+
 /// What stays on the device between runs.
 #[derive(Default)]
 struct Cache {
@@ -107,24 +110,60 @@ impl PlainCtx<'_> {
     }
 }
 
-/// Runs one graph on one device as plaintext. Weights are uploaded and packed in the first run and stay there.
-pub struct Plain {
-    rec: Recorder,
+/// A graph with its weights and what of them is on the device. Weights are uploaded and packed at first use and stay there.
+pub struct PlainState {
     graph: Arc<Graph>,
     weights: Arc<dyn WeightStore>,
     approx: Approx,
     cache: Cache,
 }
 
+impl PlainState {
+    /// Reads no weights yet.
+    pub fn new(graph: Arc<Graph>, weights: Arc<dyn WeightStore>, approx: Approx) -> Self {
+        Self { graph, weights, approx, cache: Cache::default() }
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &dyn WeightStore {
+        &*self.weights
+    }
+
+    /// Records the computation of one node from its inputs' values; `given` holds the graph's inputs by name.
+    pub fn node(
+        &mut self,
+        rec: &mut Recorder,
+        node: &Node,
+        inputs: &[Buf],
+        given: &HashMap<String, Buf>,
+    ) -> Result<Buf, ExecError> {
+        let mut ctx = PlainCtx {
+            rec,
+            graph: &self.graph,
+            weights: &*self.weights,
+            approx: self.approx,
+            cache: &mut self.cache,
+            inputs: given,
+        };
+        node.op.plain(&mut ctx, node, inputs)
+    }
+}
+
+/// Runs one graph on one device as plaintext.
+pub struct Plain {
+    rec: Recorder,
+    state: PlainState,
+}
+
 impl Plain {
     /// An executor; reads no weights yet.
     pub fn new(gpu: Arc<Gpu>, graph: Arc<Graph>, weights: Arc<dyn WeightStore>, approx: Approx) -> Self {
-        Self { rec: Recorder::new(gpu), graph, weights, approx, cache: Cache::default() }
+        Self { rec: Recorder::new(gpu), state: PlainState::new(graph, weights, approx) }
     }
 
     /// The graph.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        &self.state.graph
     }
 
     /// The recorder, for its counters.
@@ -138,34 +177,18 @@ impl Plain {
     }
 
     /// As [`Plain::run`]; shows every node's value to `tap` in the order of the graph.
-    pub fn run_tapped(
-        &mut self,
-        inputs: &[(&str, &[f32])],
-        tap: &mut dyn FnMut(&Node, &[f32]),
-    ) -> Result<Vec<f32>, ExecError> {
+    pub fn run_tapped(&mut self, inputs: &[(&str, &[f32])], tap: &mut Tap<'_>) -> Result<Vec<f32>, ExecError> {
         self.evaluate(inputs, Some(tap))
     }
 
-    fn evaluate(
-        &mut self,
-        inputs: &[(&str, &[f32])],
-        mut tap: Option<&mut dyn FnMut(&Node, &[f32])>,
-    ) -> Result<Vec<f32>, ExecError> {
+    fn evaluate(&mut self, inputs: &[(&str, &[f32])], mut tap: Option<&mut Tap<'_>>) -> Result<Vec<f32>, ExecError> {
         let inputs = self.upload_inputs(inputs)?;
-        let graph = self.graph.clone();
+        let graph = self.state.graph.clone();
         let mut readers = graph.readers();
         let mut values: Vec<Option<Buf>> = vec![None; graph.nodes.len()];
         for (i, node) in graph.nodes.iter().enumerate() {
             let read: Vec<Buf> = node.inputs.iter().filter_map(|id| values[id.index()].clone()).collect();
-            let mut ctx = PlainCtx {
-                rec: &mut self.rec,
-                graph: &graph,
-                weights: &*self.weights,
-                approx: self.approx,
-                cache: &mut self.cache,
-                inputs: &inputs,
-            };
-            let value = node.op.plain(&mut ctx, node, &read)?;
+            let value = self.state.node(&mut self.rec, node, &read, &inputs)?;
             drop(read);
             if let Some(tap) = &mut tap {
                 tap(node, &self.rec.read_slice::<f32>(&value, elements(&node.shape))?);
@@ -185,15 +208,16 @@ impl Plain {
     }
 
     fn upload_inputs(&self, given: &[(&str, &[f32])]) -> Result<HashMap<String, Buf>, ExecError> {
-        let graph = self.graph.name.clone();
-        let known = || self.graph.inputs.iter().map(|id| self.graph.node(*id).name.clone()).collect::<Vec<_>>();
+        let graph = self.state.graph.name.clone();
+        let known =
+            || self.state.graph.inputs.iter().map(|id| self.state.graph.node(*id).name.clone()).collect::<Vec<_>>();
         let mut uploaded = HashMap::new();
         for (name, data) in given {
-            let id = self.graph.input(name).filter(|_| !uploaded.contains_key(*name));
+            let id = self.state.graph.input(name).filter(|_| !uploaded.contains_key(*name));
             let Some(id) = id else {
                 return Err(ExecError::UnknownInput { name: name.to_string(), graph, known: known() });
             };
-            let shape = self.graph.node(id).shape.clone();
+            let shape = self.state.graph.node(id).shape.clone();
             let expected = elements(&shape);
             if data.len() != expected {
                 return Err(ExecError::InputLength { name: name.to_string(), shape, expected, found: data.len() });

@@ -19,11 +19,6 @@ impl Table {
         let (data, width) = table(f);
         Ok(Self { buf: rec.upload_slice(&data)?, borders: f.thresholds.len(), width })
     }
-
-    /// What kernels are given that read no table.
-    pub fn none(rec: &Recorder) -> Result<Self, GpuError> {
-        Ok(Self { buf: rec.upload_slice(&[0f32; 4])?, borders: 0, width: 1 })
-    }
 }
 
 /// The layout kernels read: borders, then polynomials of `width` coefficients with ascending powers.
@@ -54,22 +49,18 @@ pub enum Curve<'a> {
 
 /// `out[i] = f(x[i])` for `n` elements.
 pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize) -> Result<(), GpuError> {
-    let (code, table) = match f {
-        Curve::Exact(f) => {
-            let code = match f {
-                Function::Relu => 0u32,
-                Function::Silu => 1,
-                Function::Gelu => 2,
-                Function::QuickGelu => 3,
-            };
-            (code, Table::none(rec)?)
-        }
-        Curve::Table(t) => (4, t.clone()),
+    // A kernel that reads no table is given `x` in its place.
+    let (code, (table, borders, width)) = match f {
+        Curve::Exact(Function::Relu) => (0u32, (x, 0, 1)),
+        Curve::Exact(Function::Silu) => (1, (x, 0, 1)),
+        Curve::Exact(Function::Gelu) => (2, (x, 0, 1)),
+        Curve::Exact(Function::QuickGelu) => (3, (x, 0, 1)),
+        Curve::Table(t) => (4, (&t.buf, t.borders, t.width)),
     };
     rec.run(
         &Kernel::new("activation"),
-        args![n: n, f: code, borders: table.borders, width: table.width],
-        bufs![x: x, table: &table.buf, out: out],
+        args![n: n, f: code, borders: borders, width: width],
+        bufs![x: x, table: table, out: out],
         n,
     )
 }

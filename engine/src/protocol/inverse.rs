@@ -71,13 +71,22 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
         let (above, below) = sides(i);
         Segment { above, below, coefficients }
     };
-    // v' = value / border in [1/sqrt 2, 1) with 58 fraction bits, cut to FRACTION.
-    let scale: Vec<Segment> = borders.iter().enumerate().map(|(i, u)| segment(i, vec![0.0, 1.0 / u])).collect();
-    let scale = Table::new(&scale, 0, 64 - RING - 2 + FRACTION)?;
+    // v' = value / unit in [1/sqrt 2, 1) with 58 fraction bits, cut to FRACTION. 1 / unit has few bits for a large border:
+    // rather than the border itself its rounded stand-in is undone in the result.
+    let fraction = 64 - RING - 2 + FRACTION;
+    let one = f64::from(fraction).exp2();
+    let units: Vec<f64> = borders.iter().map(|u| one / (one / u).round()).collect();
+    if !units.iter().zip(&borders).all(|(v, u)| (v / u - 1.0).abs() < 0.03) {
+        return Err(Error::Range(format!("values up to 2^{} are too large to be inverted", range.hi)));
+    }
+    let scale: Vec<Segment> = units.iter().enumerate().map(|(i, u)| segment(i, vec![0.0, 1.0 / u])).collect();
+    let scale = Table::new(&scale, 0, fraction)?;
     let c = cubic(power);
-    let top = borders.iter().map(|u| gain * u.powf(power)).fold(0.0, f64::max) * 1.5;
+    let top = units.iter().map(|u| gain * u.powf(power)).fold(0.0, f64::max) * 1.5;
     let fine = (60 - top.log2().ceil().max(-40.0) as i64).clamp(f as i64, 62) as u32;
-    let result: Vec<Segment> = borders
+    // The result's ring is that of a wire: a multiple of 4.
+    let fine = f + (fine - f) / 4 * 4;
+    let result: Vec<Segment> = units
         .iter()
         .enumerate()
         .map(|(i, u)| segment(i, c.iter().map(|a| a * gain * u.powf(power)).collect()))
@@ -90,7 +99,8 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
 /// `gain * value^power` for `power` -1 (reciprocal) or -1/2 (reciprocal square root); `value` is the wire's *integer*, so
 /// the wire's own scale belongs into `gain`. The result has `f` fraction bits.
 ///
-/// * Needs `2^lo <= value < 2^hi` and `hi < k - 1`. A smaller value gets at most 2.5 times the result at `2^lo`.
+/// * Needs `2^lo <= value < 2^hi`, `hi < k - 1` and `hi <= 53`. A smaller value gets at most 2.5 times the result at `2^lo`
+///   (4.5 times for the reciprocal).
 /// * Error: relative 3e-4 at most (cubic 5e-5, rounding of the scaled value 2^-12), plus one unit of the result.
 /// * Cost: see [`inverse_cost`]; 4 rounds, or 5 for windows of more than 17 bits.
 pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {

@@ -4,6 +4,7 @@
 //! same code with masks only. Every protocol states its cost as a function beside it; a test compares that with the bytes
 //! that were sent.
 
+mod attention;
 mod compare;
 mod ctx;
 mod inverse;
@@ -18,6 +19,7 @@ mod piecewise;
 mod softmax;
 
 pub use crate::net::Role;
+pub use attention::{AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use ctx::{Cost, Ctx, Links, packed_bytes};
 pub use inverse::{Octaves, inverse, inverse_cost};
@@ -26,7 +28,7 @@ pub use local::{Groups, Map, add, add_public, concat, reduce, repeat_rows, scale
 pub use matmul::{MatmulShape, matmul, matmul_cost};
 pub use maximum::{maximum, maximum_cost};
 pub use multiply::{multiply, multiply_cost, square_sums};
-pub use norm::{NormShape, normalise, normalise_cost, settle};
+pub use norm::{NormShape, factor_fraction, normalise, normalise_cost, settle};
 pub use open::{lift, lift_cost, open, open_all, open_cost};
 pub use piecewise::{Segment, Table, piecewise, piecewise_cost, polynomial};
 pub use softmax::{SoftmaxSpec, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};

@@ -30,21 +30,54 @@ pub struct NormShape {
     pub k: u32,
 }
 
-/// Fraction bits of the factor `gamma / sqrt(var + eps)`.
-const FACTOR: u32 = 14;
-/// Extra bits of the mean's factor 1 / len.
+/// Significant bits of the factor `gamma / sqrt(var + eps)`, counted from 1 / sqrt of the largest variance.
+const FACTOR: i32 = 14;
+/// Significant bits of the mean's factor 1 / len.
 const MEAN: u32 = 20;
+/// Binary logarithm of the bounds of gamma and of the result.
+const GAMMA: i32 = 3;
+const RESULT: i32 = 6;
+
+/// Fraction bits of the factor for a range of variances.
+pub fn factor_fraction(variance: (i32, i32)) -> u32 {
+    (FACTOR + (variance.1 + 1).max(0) / 2) as u32
+}
 
 impl NormShape {
     /// Elements of a group.
-    pub fn len(&self) -> usize {
+    pub fn group_len(&self) -> usize {
         self.positions * self.channels / self.groups
     }
 
-    /// Smallest ring, a multiple of 4, that holds the sum of squares.
+    /// Smallest ring, a multiple of 4, that holds the sum of squares, the factors (for `|gamma| < 8`) and the result
+    /// (below 64).
     pub fn ring(positions: usize, width: usize, variance: (i32, i32), f: u32) -> u32 {
-        let bits = 2 * f as i32 + ((positions * width) as f64).log2().ceil() as i32 + variance.1 + 2;
+        let (fx, factor) = (f as i32, factor_fraction(variance) as i32);
+        let squares = 2 * fx + log2_len(positions * width) as i32 + variance.1;
+        // A variance below the range gets up to 2.5 times the factor at its end.
+        let factors = factor + GAMMA + 2 + (1 - variance.0).max(0) / 2;
+        let bits = squares.max(factors).max(fx + factor + RESULT) + 2;
         (bits as u32).next_multiple_of(4)
+    }
+
+    /// Fraction bits of the factor `gamma / sqrt(var + eps)`: 14, and more where large variances make it small.
+    pub fn factor_fraction(&self) -> u32 {
+        factor_fraction(self.variance)
+    }
+
+    /// Fraction bits of the result (and of beta).
+    pub fn result_fraction(&self) -> u32 {
+        self.f + self.factor_fraction()
+    }
+
+    /// Extra bits of the mean: enough for the factor 1 / len to have [`MEAN`] significant ones.
+    fn mean_fraction(&self) -> u32 {
+        MEAN + log2_len(self.group_len())
+    }
+
+    /// Ring in which the mean is opened.
+    fn mean_ring(&self) -> u32 {
+        self.k.min((64 - self.mean_fraction()) / 4 * 4)
     }
 
     /// The layer that multiplies the groups' reciprocal deviations by the channels' weights.
@@ -64,7 +97,7 @@ impl NormShape {
 
     /// Integer range of `len * (var + eps)` at `2 f` fraction bits.
     fn octaves(&self) -> Octaves {
-        let base = 2.0 * f64::from(self.f) + (self.len() as f64).log2();
+        let base = 2.0 * f64::from(self.f) + (self.group_len() as f64).log2();
         let lo = (base + f64::from(self.variance.0)).floor().max(1.0) as u32;
         let hi = ((base + f64::from(self.variance.1)).ceil() as u32).min(self.k - 2);
         Octaves { lo, hi }
@@ -72,21 +105,23 @@ impl NormShape {
 
     /// `1 / sqrt((v / len) 2^(2 f))` for integer `v` is `gain / sqrt v`.
     fn gain(&self) -> f64 {
-        ((self.len() as f64) * (2.0 * f64::from(self.f)).exp2()).sqrt()
+        ((self.group_len() as f64) * (2.0 * f64::from(self.f)).exp2()).sqrt()
     }
 }
 
-/// Ring of the reciprocal deviations when they are opened for the multiplication by gamma.
-fn factor_ring(share: u32) -> u32 {
-    share / 4 * 4
+fn log2_len(len: usize) -> u32 {
+    len.next_power_of_two().trailing_zeros()
 }
 
 /// `y = (x - mean) / sqrt(var + eps) * gamma + beta`.
 ///
-/// * Before: additive share of `[n, positions, channels]` in Z_2^k or more with `f` fraction bits, or its fresh wire in
-///   Z_2^k; `gamma` as a dealt server layer ([`NormShape::affine_layer`]), `beta` at the server with `f + 14` fraction bits.
-///   After: additive share in Z_2^k with `f + 14` fraction bits, and the wire of x.
-/// * Error: relative 4e-4 of the deviation, plus rounding of the mean (one unit of `f` bits).
+/// * Before: additive share of `[n, positions, channels]` in Z_2^k or more with `f` fraction bits, or also its wire in
+///   Z_2^k; `gamma` as a dealt server layer in Z_2^64 with at most 64 - k fraction bits
+///   ([`NormShape::affine_layer`]), `beta` at the server with [`NormShape::result_fraction`] bits. After: additive share in Z_2^k with as many fraction bits, and the wire of x.
+/// * Range: a variance up to 4 times the declared largest is still safe, with a growing error; beyond, the result is noise.
+///   Below the smallest the factor is at most 2.5 times the one there. Means below 2^(20 - f) in size for groups of up to
+///   2^20 elements.
+/// * Error: relative 4e-4 of the factor, plus rounding of the mean (one unit of `f` bits, then multiplied by the factor).
 /// * Cost: [`normalise_cost`].
 pub fn normalise(
     ctx: &mut Ctx,
@@ -97,6 +132,10 @@ pub fn normalise(
     beta: Option<&Buf>,
 ) -> Result<(Share, Wire), Error> {
     let s = shape;
+    if gamma.k != 64 || s.k + gamma.f > 64 {
+        let (k, f) = (gamma.k, gamma.f);
+        return Err(Error::Range(format!("a normalisation in {} bits with gamma in {k}, {f} of them fraction", s.k)));
+    }
     let groups = Groups::channels(s.n, s.positions, s.channels, s.groups);
     let per_group = Map::per_group(s.positions, s.channels, s.groups);
     let x = x.reduced(s.k.max(wire.map_or(0, |w| w.k)));
@@ -111,18 +150,19 @@ pub fn normalise(
     };
     // Mean, rounded to the wire's units, and the centred wire.
     let sums = lift(ctx, &sums, 64)?;
-    let mean = scale(ctx, &sums, (f64::from(MEAN).exp2() / s.len() as f64).round() as i64, 0, s.f + MEAN)?;
-    let mean = open(ctx, &mean, MEAN, s.k.min((64 - MEAN) / 4 * 4))?;
+    let bits = s.mean_fraction();
+    let mean = scale(ctx, &sums, (f64::from(bits).exp2() / s.group_len() as f64).round() as i64, 0, s.f + bits)?;
+    let mean = open(ctx, &mean, bits, s.mean_ring())?;
     let mean = widen_wire(ctx, mean, s.k)?;
     let centred = combine_wires(ctx, &wire, Some((&mean, -1, per_group)), 0)?;
     // Reciprocal deviation of each group.
     let squares = square_sums(ctx, &centred, &groups)?;
-    let eps = (s.eps * s.len() as f64 * (2.0 * f64::from(s.f)).exp2()).round().max(1.0);
+    let eps = (s.eps * s.group_len() as f64 * (2.0 * f64::from(s.f)).exp2()).round().max(1.0);
     let squares = open(ctx, &squares, 0, s.k)?;
     let squares = combine_wires(ctx, &squares, None, eps as i64)?;
-    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), FACTOR)?;
+    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), s.factor_fraction())?;
     // Times gamma, which the server knows, then times x.
-    let narrow = open(ctx, &deviation, 0, factor_ring(deviation.k))?;
+    let narrow = open(ctx, &deviation, 0, deviation.k)?;
     let deviation = lift(ctx, &narrow, 64)?;
     let factor = linear(ctx, &deviation, &s.affine_layer(), gamma)?;
     let factor = open(ctx, &factor, gamma.f, s.k)?;
@@ -146,8 +186,9 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     let s = shape;
     let (n, groups) = (s.n * s.positions * s.channels, s.n * s.groups);
     let layer = s.affine_layer();
-    let mean_ring = s.k.min((64 - MEAN) / 4 * 4);
-    let narrow = factor_ring(super::inverse::result_ring(-0.5, s.gain(), s.octaves(), FACTOR)?);
+    let mean_ring = s.mean_ring();
+    let (gain, octaves, f) = (s.gain(), s.octaves(), s.factor_fraction());
+    let narrow = super::inverse::result_ring(-0.5, gain, octaves, f)?;
     let mut c = open_cost(&[(n, s.k), (groups, s.k)]) + lift_cost(groups, s.k, 64) + open_cost(&[(groups, mean_ring)]);
     if mean_ring < s.k {
         c = c + lift_cost(groups, mean_ring, s.k) + open_cost(&[(groups, s.k)]);
@@ -155,7 +196,7 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     c = c
         + Cost { offline: packed_bytes(groups, s.k), ..Cost::default() }
         + open_cost(&[(groups, s.k)])
-        + inverse_cost(groups, s.k, -0.5, s.gain(), s.octaves(), FACTOR)?
+        + inverse_cost(groups, s.k, -0.5, gain, octaves, f)?
         + open_cost(&[(groups, narrow)])
         + lift_cost(groups, narrow, 64)
         + linear_cost(&layer, 64)

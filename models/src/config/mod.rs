@@ -17,6 +17,12 @@ use serde_json::{Map, Value};
 
 use crate::ModelError;
 
+/// The text of a file, or an error that names it.
+pub(crate) fn text(path: &Path) -> Result<String, ModelError> {
+    let file = path.display().to_string();
+    std::fs::read_to_string(path).map_err(|source| ModelError::Read { file, source })
+}
+
 /// The fields of one JSON object; taking a field removes it, so that unknown ones are found at the end.
 pub(crate) struct Fields {
     file: String,
@@ -26,9 +32,13 @@ pub(crate) struct Fields {
 impl Fields {
     /// Reads a file that holds one JSON object.
     pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { file: file.clone(), source })?;
-        match serde_json::from_str(&text) {
+        Self::parse(&path.display().to_string(), &text(path)?)
+    }
+
+    /// Takes one JSON object apart; `file` names it in errors.
+    pub(crate) fn parse(file: &str, text: &str) -> Result<Self, ModelError> {
+        let file = file.to_owned();
+        match serde_json::from_str(text) {
             Ok(Value::Object(map)) => Ok(Self { file, map }),
             Ok(_) => Err(ModelError::Json { file, what: "not a JSON object".into() }),
             Err(e) => Err(ModelError::Json { file, what: format!("not JSON: {e}") }),

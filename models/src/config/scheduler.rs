@@ -53,7 +53,13 @@ pub struct SchedulerConfig {
 impl SchedulerConfig {
     /// Reads and checks a `scheduler_config.json`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let mut f = Fields::read(path.as_ref())?;
+        let path = path.as_ref();
+        Self::parse(&path.display().to_string(), &super::text(path)?)
+    }
+
+    /// Checks the text of such a file; `name` stands for it in errors.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ModelError> {
+        let mut f = Fields::parse(name, text)?;
         f.only("_class_name", "DDIMScheduler")?;
         f.only("prediction_type", "epsilon")?;
         f.only("thresholding", false)?;

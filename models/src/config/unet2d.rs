@@ -84,7 +84,13 @@ pub struct UNet2dConfig {
 impl UNet2dConfig {
     /// Reads and checks a `config.json`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let mut f = Fields::read(path.as_ref())?;
+        let path = path.as_ref();
+        Self::parse(&path.display().to_string(), &super::text(path)?)
+    }
+
+    /// Checks the text of such a file; `name` stands for it in errors.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ModelError> {
+        let mut f = Fields::parse(name, text)?;
         f.only("_class_name", "UNet2DModel")?;
         f.only("class", "UNet2DModel")?;
         f.ignore(&["tag", "dropout", "num_train_timesteps"]);

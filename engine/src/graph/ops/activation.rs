@@ -1,10 +1,11 @@
 //! Elementwise non-linearities.
 
-use super::{Op, Shape, one};
-use crate::exec::{ExecError, PlainCtx};
+use super::{Op, Shape, one, secret};
+use crate::exec::{ExecError, Format, NARROW, PlainCtx, PlanConfig, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Curve, activation};
+use crate::protocol::{Segment, Table, Window, compare, piecewise};
 
 /// Which non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,5 +47,27 @@ impl Op for Activation {
         let curve = table.as_ref().map_or(Curve::Exact(self.function), Curve::Table);
         activation(ctx.rec, curve, &inputs[0], &out, elements(&node.shape))?;
         Ok(out)
+    }
+
+    fn wants(&self, _slot: usize, _ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
+        NARROW
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        let x = secret(inputs)?;
+        if x.k < NARROW {
+            return Err(format!("an input ring of {} bits is below {NARROW}", x.k));
+        }
+        Ok((Format { k: plan.wanted.max(NARROW), f: x.f }, None))
+    }
+
+    fn secure(&self, s: &mut Secure, at: usize, _node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let Format { k, f } = s.format(at);
+        let x = s.wire(&mut inputs[0], NARROW)?;
+        let hi = (f + s.plan.config.range + 1).min(x.k);
+        let window = Window { lo: hi.saturating_sub(17), hi };
+        let table = Table::new(&[Segment { above: Some(0), below: None, coefficients: vec![0.0, 1.0] }], f, f)?;
+        let bits = compare(&mut s.ctx, &x, &[0], window)?;
+        Ok(piecewise(&mut s.ctx, &x, Some(&bits), &table, k)?.into())
     }
 }

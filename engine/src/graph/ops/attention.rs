@@ -1,10 +1,11 @@
 //! Multi-head attention core.
 
 use super::{Op, Shape};
-use crate::exec::{ExecError, PlainCtx};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::Node;
 use crate::kernels::{Element, Mode, Strided, matmul, pack, softmax};
+use crate::protocol::{AttentionShape, SoftmaxSpec, attention, open_all};
 
 /// `softmax(q k^T / sqrt(d)) v` per head, on `[n, t, heads * d]`.
 #[derive(Debug)]
@@ -48,5 +49,31 @@ impl Op for Attention {
         let out = ctx.output(node)?;
         matmul(ctx.rec, e, Mode::Set, &weights, square, &values, &out, heads(t), t)?;
         Ok(out)
+    }
+
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
+        ring
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        match inputs {
+            [Some(q), Some(k), Some(v)] if q.f == k.f && k.f == v.f => Ok((Format { k: plan.ring - 20, f: v.f }, None)),
+            _ => Err("needs three secret inputs with equal fraction bits".into()),
+        }
+    }
+
+    fn secure(&self, s: &mut Secure, _at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let shape = AttentionShape {
+            n: node.shape[0],
+            heads: self.heads,
+            queries: node.shape[1],
+            keys: s.graph.node(node.inputs[1]).shape[1],
+            width: node.shape[2] / self.heads,
+        };
+        let spec = SoftmaxSpec { scale: (shape.width as f64).sqrt().recip(), approx: s.plan.config.approx };
+        let ring = s.plan.ring;
+        let shares = inputs.iter_mut().map(|v| s.widen(v, ring)).collect::<Result<Vec<_>, _>>()?;
+        let wires = open_all(&mut s.ctx, &[(&shares[0], 0, ring), (&shares[1], 0, ring), (&shares[2], 0, ring)])?;
+        Ok(attention(&mut s.ctx, &wires[0], &wires[1], &wires[2], &shape, &spec)?.into())
     }
 }

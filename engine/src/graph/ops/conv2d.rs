@@ -1,10 +1,11 @@
 //! Two-dimensional convolution.
 
-use super::{Op, Shape, WeightSpec, one};
-use crate::exec::{ExecError, PlainCtx};
+use super::{Op, Shape, WeightSpec, one, secret};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::Node;
 use crate::kernels::{ConvShape, Element, Mode, conv2d, pack_conv_with_bias};
+use crate::protocol::Layer;
 
 /// `y[n, oy, ox, o] = b[o] + sum w[o, i, ky, kx] x[n, oy s + ky - p, ox s + kx - p, i]`, zero outside.
 #[derive(Clone, Debug)]
@@ -77,5 +78,24 @@ impl Op for Conv2d {
         let out = ctx.output(node)?;
         conv2d(ctx.rec, Element::F32, Mode::Set, &inputs[0], &s, &b, &out)?;
         Ok(out)
+    }
+
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, config: &PlanConfig) -> u32 {
+        (ring + config.weight).next_multiple_of(4)
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        let (k, format) = plan.layer(secret(inputs)?.f);
+        Ok((format, Some(k)))
+    }
+
+    fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
+        let layer = Layer::Conv(self.extents(&s.graph.node(node.inputs[0]).shape));
+        s.share_weights(at, node, &layer, &self.path, true)
+    }
+
+    fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let layer = Layer::Conv(self.extents(&s.graph.node(node.inputs[0]).shape));
+        s.layer(at, &layer, &mut inputs[0])
     }
 }

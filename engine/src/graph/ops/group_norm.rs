@@ -1,10 +1,11 @@
 //! Group normalisation.
 
-use super::{Op, Shape, WeightSpec, one};
-use crate::exec::{ExecError, PlainCtx};
+use super::{Op, Shape, WeightSpec, one, secret};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value, fixed};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{GroupShape, group_norm};
+use crate::protocol::{FixedWeights, NormShape, factor_fraction, normalise, settle};
 
 /// `y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance (biased) over each group of channels.
 #[derive(Debug)]
@@ -17,6 +18,21 @@ pub struct GroupNorm {
     pub channels: usize,
     /// Added to the variance.
     pub eps: f32,
+}
+
+impl GroupNorm {
+    fn norm_shape(&self, s: &Secure, node: &Node) -> NormShape {
+        NormShape {
+            n: node.shape[0],
+            positions: elements(&node.shape[1..]) / self.channels,
+            channels: self.channels,
+            groups: self.groups,
+            eps: f64::from(self.eps),
+            variance: s.plan.config.variance,
+            f: s.format(node.inputs[0].index()).f,
+            k: s.plan.ring,
+        }
+    }
 }
 
 impl Op for GroupNorm {
@@ -50,5 +66,42 @@ impl Op for GroupNorm {
         let out = ctx.output(node)?;
         group_norm(ctx.rec, &s, &inputs[0], &weight, &bias, &out)?;
         Ok(out)
+    }
+
+    fn statistics(&self, output: &[usize]) -> Option<(usize, usize)> {
+        Some((elements(&output[1..]) / self.channels, self.channels / self.groups))
+    }
+
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
+        ring
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        let x = secret(inputs)?;
+        Ok((Format { k: plan.ring - factor_fraction(plan.config.variance), f: x.f }, None))
+    }
+
+    fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
+        let (shape, f) = (self.norm_shape(s, node), s.plan.config.weight);
+        let gamma = s.weight(&format!("{}.weight", self.path))?;
+        let weight = gamma.map(|g| FixedWeights { weight: shape.affine_matrix(&g, f), bias: None });
+        s.share_layer(at, &shape.affine_layer(), 64, f, weight)?;
+        let name = format!("{}.bias", self.path);
+        match s.weight(&name)? {
+            Some(b) => s.keep(at, &fixed(&name, &b, shape.result_fraction())?),
+            None => Ok(()),
+        }
+    }
+
+    fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let shape = self.norm_shape(s, node);
+        let x = s.widen(&mut inputs[0], shape.k)?;
+        let Value::Secret { wire, .. } = &mut inputs[0] else { unreachable!("widened") };
+        let reusable = wire.clone().filter(|w| w.k == shape.k);
+        let beta = s.kept(at);
+        let (gamma, ctx) = s.layer_and_ctx(at);
+        let (y, opened) = normalise(ctx, &x, reusable.as_ref(), &shape, gamma, beta.as_ref())?;
+        *wire = Some(opened);
+        Ok(settle(ctx, &y, shape.f)?.into())
     }
 }

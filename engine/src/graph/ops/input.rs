@@ -1,7 +1,7 @@
 //! A tensor that enters the graph.
 
 use super::{Op, Shape, Visibility};
-use crate::exec::{ExecError, PlainCtx};
+use crate::exec::{ExecError, Format, PlainCtx, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::Node;
 
@@ -29,5 +29,13 @@ impl Op for Input {
 
     fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, _: &[Buf]) -> Result<Buf, ExecError> {
         Ok(ctx.input(&node.name))
+    }
+
+    fn format(&self, plan: &Planner<'_>, _inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        Ok((Format { k: 64, f: plan.config.port }, None))
+    }
+
+    fn secure(&self, _s: &mut Secure, _at: usize, _node: &Node, _inputs: &mut [Value]) -> Result<Value, ExecError> {
+        unreachable!("the executor takes inputs from its caller")
     }
 }

@@ -1,10 +1,11 @@
 //! Fully connected layers and embedding tables.
 
-use super::{Op, Shape, WeightSpec, one};
-use crate::exec::{ExecError, PlainCtx};
+use super::{Op, Shape, WeightSpec, one, secret};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Element, Mode, Strided, matmul, pack_with_bias};
+use crate::protocol::Layer;
 
 /// `y = x W^T + b` on the last dimension.
 #[derive(Debug)]
@@ -30,6 +31,17 @@ impl Linear {
     /// A table `[entries, width]` read by one-hot rows.
     pub fn embedding(path: &str, entries: usize, width: usize) -> Self {
         Self { path: path.into(), inputs: entries, outputs: width, bias: false, transposed: true }
+    }
+}
+
+impl Linear {
+    fn layer(&self, node: &Node) -> Layer {
+        Layer::Dense {
+            rows: elements(&node.shape) / self.outputs.max(1),
+            inputs: self.inputs,
+            outputs: self.outputs,
+            transposed: self.transposed,
+        }
     }
 }
 
@@ -67,5 +79,24 @@ impl Op for Linear {
         let m = elements(&node.shape) / n.max(1);
         matmul(ctx.rec, e, Mode::Set, &inputs[0], Strided::rows(k), &b, &out, Strided::rows(n), m)?;
         Ok(out)
+    }
+
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, config: &PlanConfig) -> u32 {
+        (ring + config.weight).next_multiple_of(4)
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        let (k, format) = plan.layer(secret(inputs)?.f);
+        Ok((format, Some(k)))
+    }
+
+    fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
+        let layer = self.layer(node);
+        s.share_weights(at, node, &layer, &self.path, self.bias)
+    }
+
+    fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let layer = self.layer(node);
+        s.layer(at, &layer, &mut inputs[0])
     }
 }

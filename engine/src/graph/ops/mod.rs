@@ -25,7 +25,7 @@ pub use reshape::Reshape;
 pub use upsample::Upsample;
 
 use super::{Node, Shape, Visibility, WeightSpec};
-use crate::exec::{ExecError, PlainCtx};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
 use crate::gpu::Buf;
 
 /// An operation of the graph. Its `Debug` form is part of the graph's fingerprint and must hold every constant.
@@ -51,6 +51,28 @@ pub trait Op: std::fmt::Debug + Send + Sync {
         0
     }
 
+    /// For normalisations, positions and channels over which a statistic is taken, given the output shape.
+    fn statistics(&self, _output: &[usize]) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Ring bits in which this operation would like its input number `slot`, when its own result is wanted in `wanted`
+    /// and activations have `ring` bits.
+    fn wants(&self, _slot: usize, _ring: u32, wanted: u32, _config: &PlanConfig) -> u32 {
+        wanted
+    }
+
+    /// Format of the result on shares, and the ring of the layer if weights are applied. `None` inputs are known to the server.
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String>;
+
+    /// Distributes weights at the start of a session.
+    fn setup(&self, _s: &mut Secure, _at: usize, _node: &Node) -> Result<(), ExecError> {
+        Ok(())
+    }
+
+    /// Secure rule, the same at all three roles.
+    fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError>;
+
     /// Plaintext rule: records the computation of the node's value from its inputs' values, all `f32`.
     fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError>;
 }
@@ -60,5 +82,21 @@ fn one<'a>(inputs: &[&'a Shape]) -> Result<&'a Shape, String> {
     match inputs {
         [x] => Ok(x),
         _ => Err(format!("takes 1 input, got {}", inputs.len())),
+    }
+}
+
+/// The only input's format.
+fn secret(inputs: &[Option<Format>]) -> Result<Format, String> {
+    match inputs {
+        [Some(x)] => Ok(*x),
+        _ => Err("needs one secret input".into()),
+    }
+}
+
+/// The share of an operand known to be secret.
+fn share(value: &Value) -> &crate::protocol::Share {
+    match value {
+        Value::Secret { share, .. } => share,
+        Value::Known(_) => unreachable!("the plan made this operand secret"),
     }
 }

@@ -1,7 +1,7 @@
 //! The same elements under another shape.
 
-use super::{Op, Shape, one};
-use crate::exec::{ExecError, PlainCtx};
+use super::{Op, Shape, one, secret};
+use crate::exec::{ExecError, Format, PlainCtx, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::Node;
 use crate::graph::elements;
@@ -27,6 +27,14 @@ impl Op for Reshape {
     }
 
     fn plain(&self, _: &mut PlainCtx<'_>, _: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        Ok(inputs[0].clone())
+    }
+
+    fn format(&self, _plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        Ok((secret(inputs)?, None))
+    }
+
+    fn secure(&self, _s: &mut Secure, _at: usize, _node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
         Ok(inputs[0].clone())
     }
 }

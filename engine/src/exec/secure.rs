@@ -1,0 +1,332 @@
+//! Runs a graph on shares as client, server or dealer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plan::{Format, Plan};
+use super::{ExecError, PlainState};
+use crate::correlated::Scope;
+use crate::gpu::{Buf, Kernel};
+use crate::graph::{Graph, Node, Visibility, WeightStore};
+use crate::protocol::{self, Cost, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Wire};
+use crate::{args, bufs};
+
+/// A node's value at one role.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Held as shares, with the wire if it was opened.
+    Secret {
+        /// The share.
+        share: Share,
+        /// The fresh wire of the same value.
+        wire: Option<Wire>,
+    },
+    /// Known to the server, in `f32` (nothing at the other roles).
+    Known(Option<Buf>),
+}
+
+impl From<Share> for Value {
+    fn from(share: Share) -> Self {
+        Value::Secret { share, wire: None }
+    }
+}
+
+/// Ring in which activations are opened when nothing needs a larger one.
+pub const NARROW: u32 = 24;
+
+/// What was measured for a node, summed over runs.
+#[derive(Clone, Debug, Default)]
+pub struct NodeStats {
+    /// Time the device (or the host preparing it) worked.
+    pub compute: Duration,
+    /// Time spent waiting for messages.
+    pub wait: Duration,
+    /// Bytes and rounds.
+    pub cost: Cost,
+}
+
+/// State of a session: weights as this role holds them, plan, counters.
+pub struct Secure {
+    /// Role, device, peers.
+    pub ctx: Ctx,
+    /// What is computed.
+    pub graph: Arc<Graph>,
+    /// Fixed-point plan.
+    pub plan: Plan,
+    /// By node; the last entry is everything outside the graph (sampler, inputs, result).
+    pub stats: Vec<NodeStats>,
+    layers: HashMap<usize, ServerWeights>,
+    vectors: HashMap<usize, Buf>,
+    plain: Option<PlainState>,
+    eval: u32,
+}
+
+/// Rounds to fixed point, or says which weight does not fit.
+pub fn fixed(name: &str, values: &[f32], f: u32) -> Result<Vec<i64>, ExecError> {
+    let unit = f64::from(f).exp2();
+    values
+        .iter()
+        .map(|v| {
+            let x = (f64::from(*v) * unit).round();
+            if x.abs() < 2f64.powi(40) {
+                Ok(x as i64)
+            } else {
+                Err(ExecError::Range { name: name.into(), value: *v, bits: f })
+            }
+        })
+        .collect()
+}
+
+impl Secure {
+    /// Starts a session: distributes the weights' masks. `weights` is given at the server only.
+    pub fn new(
+        ctx: Ctx,
+        graph: Arc<Graph>,
+        plan: Plan,
+        weights: Option<Arc<dyn WeightStore>>,
+    ) -> Result<Self, ExecError> {
+        let plain = weights.map(|w| PlainState::new(graph.clone(), w, plan.config.approx));
+        let stats = vec![NodeStats::default(); graph.nodes.len() + 1];
+        let mut s = Self {
+            ctx,
+            graph: graph.clone(),
+            plan,
+            stats,
+            layers: HashMap::new(),
+            vectors: HashMap::new(),
+            plain,
+            eval: 0,
+        };
+        for (i, node) in graph.nodes.iter().enumerate() {
+            if node.visibility == Visibility::Secret {
+                s.ctx.enter(Scope { eval: 0, node: i as u32, tile: 0 });
+                node.op.setup(&mut s, i, node)?;
+            }
+        }
+        s.ctx.send_corrections()?;
+        Ok(s)
+    }
+
+    /// A weight as reals, at the server.
+    pub fn weight(&self, name: &str) -> Result<Option<Vec<f32>>, ExecError> {
+        match &self.plain {
+            Some(p) => Ok(Some(p.weights().tensor(name)?.data)),
+            None => Ok(None),
+        }
+    }
+
+    /// Shares a layer's weights; the bias gets the output's fraction bits.
+    pub fn share_layer(
+        &mut self,
+        at: usize,
+        layer: &Layer,
+        k: u32,
+        f: u32,
+        known: Option<FixedWeights>,
+    ) -> Result<(), ExecError> {
+        let w = protocol::share_weights(&mut self.ctx, layer, k, f, known.as_ref())?;
+        self.layers.insert(at, w);
+        Ok(())
+    }
+
+    /// Shares `path.weight` and, if `bias`, keeps `path.bias` with the layer.
+    pub fn share_weights(
+        &mut self,
+        at: usize,
+        node: &Node,
+        layer: &Layer,
+        path: &str,
+        bias: bool,
+    ) -> Result<(), ExecError> {
+        let (f, fx) = (self.plan.config.weight, self.format(node.inputs[0].index()).f);
+        let name = format!("{path}.weight");
+        let known = match self.weight(&name)? {
+            Some(w) => {
+                let weight = fixed(&name, &w, f)?;
+                let name = format!("{path}.bias");
+                let b = if bias { self.weight(&name)? } else { None };
+                Some(FixedWeights { weight, bias: b.map(|b| fixed(&name, &b, f + fx)).transpose()? })
+            }
+            None => None,
+        };
+        let k = self.plan.nodes[at].layer.expect("a layer has a ring");
+        self.share_layer(at, layer, k, f, known)
+    }
+
+    /// Applies the layer shared for a node and truncates to the node's format.
+    pub fn layer(&mut self, at: usize, layer: &Layer, x: &mut Value) -> Result<Value, ExecError> {
+        let weights = &self.layers[&at];
+        let (k, f) = (weights.k, self.format(at).f);
+        let x = self.widen(x, k)?;
+        let y = protocol::linear(&mut self.ctx, &x, layer, &self.layers[&at])?;
+        let shift = y.f - f;
+        Ok(protocol::truncate(&mut self.ctx, &y, shift)?.into())
+    }
+
+    /// Keeps a vector at the server.
+    pub fn keep(&mut self, at: usize, values: &[i64]) -> Result<(), ExecError> {
+        let buf = self.ctx.rec.upload_slice(values)?;
+        self.vectors.insert(at, buf);
+        Ok(())
+    }
+
+    /// The vector kept for a node.
+    pub fn kept(&self, at: usize) -> Option<Buf> {
+        self.vectors.get(&at).cloned()
+    }
+
+    /// Gives access to a node's layer together with the context.
+    pub fn layer_and_ctx(&mut self, at: usize) -> (&ServerWeights, &mut Ctx) {
+        (&self.layers[&at], &mut self.ctx)
+    }
+
+    /// The share of a value in a ring of at least `k` bits: as it is, or opened once and lifted.
+    pub fn widen(&mut self, value: &mut Value, k: u32) -> Result<Share, ExecError> {
+        let Value::Secret { share, wire } = value else { unreachable!("secret operand") };
+        if share.k >= k {
+            return Ok(share.clone());
+        }
+        if wire.is_none() {
+            let ring = (share.k / 4 * 4).min(NARROW.max(share.f.next_multiple_of(4) + 8));
+            *wire = Some(protocol::open(&mut self.ctx, share, 0, ring)?);
+        }
+        let lifted = protocol::lift(&mut self.ctx, wire.as_ref().expect("just opened"), k)?;
+        *share = lifted.clone();
+        Ok(lifted)
+    }
+
+    /// The wire of a value in a ring of at least `k` bits.
+    pub fn wire(&mut self, value: &mut Value, k: u32) -> Result<Wire, ExecError> {
+        if let Value::Secret { wire: Some(w), .. } = value
+            && w.k >= k
+        {
+            return Ok(w.clone());
+        }
+        let share = self.widen(value, k)?;
+        let opened = protocol::open(&mut self.ctx, &share, 0, k)?;
+        if let Value::Secret { wire, .. } = value {
+            *wire = Some(opened.clone());
+        }
+        Ok(opened)
+    }
+
+    /// The server's `f32` values in fixed point.
+    pub fn encode(&mut self, known: Option<&Buf>, n: usize, f: u32) -> Result<Option<Buf>, ExecError> {
+        let Some(x) = known else { return Ok(None) };
+        let out = self.ctx.rec.words(n)?;
+        self.ctx.rec.run(
+            &Kernel::new("encode"),
+            args![n: n, scale: f64::from(f).exp2() as f32],
+            bufs![x: x, out: &out],
+            n,
+        )?;
+        Ok(Some(out))
+    }
+
+    /// Format the plan gives a node.
+    pub fn format(&self, at: usize) -> Format {
+        self.plan.nodes[at].format.expect("a secret node")
+    }
+
+    /// Enters the step outside the graph of the current evaluation.
+    pub fn enter_outside(&mut self, part: u16) {
+        self.ctx.enter(Scope { eval: self.eval, node: self.graph.nodes.len() as u32, tile: part });
+    }
+
+    /// Measures work and adds it to a node (the number of nodes stands for everything outside the graph).
+    pub fn measured<T>(
+        &mut self,
+        at: usize,
+        f: impl FnOnce(&mut Self) -> Result<T, ExecError>,
+    ) -> Result<T, ExecError> {
+        let (busy, wait, cost) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost());
+        let out = f(self)?;
+        let stats = &mut self.stats[at];
+        stats.compute += self.ctx.rec.busy() - busy;
+        stats.wait += self.ctx.waited() - wait;
+        stats.cost = stats.cost + (self.ctx.cost() - cost);
+        Ok(out)
+    }
+
+    /// Begins a new evaluation: from here on masks are drawn under a new number.
+    pub fn begin(&mut self) {
+        self.eval += 1;
+    }
+
+    /// Runs the graph once. Secret inputs are shares with the plan's port format; public ones are given as reals.
+    pub fn forward(&mut self, inputs: &[(&str, Input)]) -> Result<Share, ExecError> {
+        let graph = self.graph.clone();
+        let mut readers = graph.readers();
+        let mut values: Vec<Option<Value>> = vec![None; graph.nodes.len()];
+        let mut public = HashMap::new();
+        for id in &graph.inputs {
+            let node = graph.node(*id);
+            let given = inputs.iter().find(|(n, _)| *n == node.name).map(|(_, v)| v);
+            match (given, node.visibility) {
+                (Some(Input::Shared(s)), Visibility::Secret) => values[id.index()] = Some(s.clone().into()),
+                (Some(Input::Public(x)), Visibility::Public) => {
+                    let buf = (self.ctx.role == Role::Server).then(|| self.ctx.rec.upload_slice(x)).transpose()?;
+                    if let Some(b) = &buf {
+                        public.insert(node.name.clone(), b.clone());
+                    }
+                    values[id.index()] = Some(Value::Known(buf));
+                }
+                _ => return Err(ExecError::missing(&node.name, &graph)),
+            }
+        }
+        for (i, node) in graph.nodes.iter().enumerate() {
+            if values[i].is_none() {
+                self.ctx.enter(Scope { eval: self.eval, node: i as u32, tile: 0 });
+                let mut taken: Vec<Value> =
+                    node.inputs.iter().map(|j| values[j.index()].clone().expect("inputs come first")).collect();
+                let value = self.measured(i, |s| s.node(i, node, &mut taken, &public))?;
+                // What an operation opened or lifted serves the value's other readers too.
+                for (j, v) in node.inputs.iter().zip(taken) {
+                    values[j.index()] = Some(v);
+                }
+                values[i] = Some(value);
+            }
+            for j in &node.inputs {
+                readers[j.index()] -= 1;
+                if readers[j.index()] == 0 {
+                    values[j.index()] = None;
+                }
+            }
+        }
+        match values[graph.output.index()].take() {
+            Some(Value::Secret { share, .. }) => Ok(share),
+            _ => Err(ExecError::PublicResult(graph.name.clone())),
+        }
+    }
+
+    fn node(
+        &mut self,
+        at: usize,
+        node: &Node,
+        inputs: &mut [Value],
+        public: &HashMap<String, Buf>,
+    ) -> Result<Value, ExecError> {
+        if node.visibility == Visibility::Secret {
+            return node.op.secure(self, at, node, inputs);
+        }
+        let Some(plain) = &mut self.plain else { return Ok(Value::Known(None)) };
+        let known: Vec<Buf> = inputs
+            .iter()
+            .map(|v| match v {
+                Value::Known(Some(b)) => b.clone(),
+                _ => unreachable!("a public node reads public values"),
+            })
+            .collect();
+        Ok(Value::Known(Some(plain.node(&mut self.ctx.rec, node, &known, public)?)))
+    }
+}
+
+/// An input of a secure run.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A secret, as this role's share.
+    Shared(Share),
+    /// Known to client and server.
+    Public(Vec<f32>),
+}
