@@ -156,6 +156,45 @@ pub fn reduce(draw: &mut Draw) -> Vec<Case> {
     all
 }
 
+pub fn encode(draw: &mut Draw) -> Vec<Case> {
+    use reference::encode::*;
+    let mut all = vec![];
+    for bits in 1..=30 {
+        let n = draw.pick(&SIZES);
+        let p = Params { n, scale: f32::from_bits(127 + bits << 23) * draw.pick(&[1.0, -1.0]) };
+        // In [-2, 2), every fourth a tie of the rounding.
+        let mut x: Vec<f32> = draw.words(n).iter().map(|w| (*w as i64 as f64 / 2f64.powi(62)) as f32).collect();
+        for x in x.iter_mut().step_by(4) {
+            *x = ((f64::from(*x * p.scale).floor() + 0.5) / f64::from(p.scale)) as f32;
+        }
+        x.iter_mut().for_each(|x| *x = x.clamp(-1.99, 1.99));
+        let mut out = poisoned(n);
+        encode(&p, &x, &mut out);
+        all.push(Case::new("encode", p.args(), n).input("x", &x).output("out", &out));
+    }
+    all
+}
+
+pub fn guidance(draw: &mut Draw) -> Vec<Case> {
+    use reference::guidance::*;
+    let mut all = vec![];
+    for n in SIZES {
+        for guided in [0, 1] {
+            let [cz, ca, cb, cc] = [(); 4].map(|_| draw.word());
+            let [z, e, u] = [n, n * (1 + guided as usize), n].map(|n| draw.words(n));
+            let mut out = poisoned(n);
+            let p = Params { n, guided, cz, ca, cb };
+            guidance(&p, &z, &e, &mut out);
+            all.push(Case::new("guidance", p.args(), n).input("z", &z).input("e", &e).output("out", &out));
+            let p = KnownParams { n, guided, cz, ca, cb, cc };
+            known(&p, &z, &e, &u, &mut out);
+            let case = Case::new("guidance", p.args(), n).with("KNOWN").input("z", &z).input("e", &e);
+            all.push(case.input("u", &u).output("out", &out));
+        }
+    }
+    all
+}
+
 pub fn copy(draw: &mut Draw) -> Vec<Case> {
     use reference::copy::*;
     let mut all = vec![];

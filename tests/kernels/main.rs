@@ -55,6 +55,8 @@ kernels! {
     compare_products: comparison::compare_products,
     copy: elementwise::copy,
     deal: streams::deal,
+    encode: elementwise::encode,
+    guidance: elementwise::guidance,
     lift: elementwise::lift,
     multiply: elementwise::multiply,
     open: streams::open,
