@@ -161,7 +161,7 @@ pub fn encode(draw: &mut Draw) -> Vec<Case> {
     let mut all = vec![];
     for bits in 1..=30 {
         let n = draw.pick(&SIZES);
-        let p = Params { n, scale: f32::from_bits(127 + bits << 23) * draw.pick(&[1.0, -1.0]) };
+        let p = Params { n, scale: f32::from_bits((127 + bits) << 23) * draw.pick(&[1.0, -1.0]) };
         // In [-2, 2), every fourth a tie of the rounding.
         let mut x: Vec<f32> = draw.words(n).iter().map(|w| (*w as i64 as f64 / 2f64.powi(62)) as f32).collect();
         for x in x.iter_mut().step_by(4) {
