@@ -48,8 +48,9 @@ pub fn open(draw: &mut Draw) -> Vec<Case> {
     for (i, k) in rings().enumerate() {
         for turn in 0..5 {
             let n = SIZES[(i + turn) % SIZES.len()];
-            let from_ = if turn == 0 { 64 } else { draw.within(k..=64) };
-            let shift = draw.within(0..=from_ - k);
+            // Also shares that are smaller than what is opened, which no protocol has.
+            let from_ = if turn == 0 { 64 } else { draw.within(1..=64) };
+            let shift = draw.within(0..=from_ - 1);
             let (keys, x) = (draw.halves(16), draw.words(n));
             for minus in [false, true] {
                 let add = if draw.within(0..=1) == 1 { (1 << shift) - 1 } else { draw.word() };
