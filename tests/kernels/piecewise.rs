@@ -49,7 +49,7 @@ fn shapes(draw: &mut Draw) -> Vec<Shape> {
                 let table = table.collect();
                 all.push(Shape {
                     n: draw.pick(&SIZES),
-                    k: draw.within(4..=if branches == 2 { 63 } else { 64 }),
+                    k: draw.pick(&[4, 31, 32, 33, if branches == 2 { 63 } else { 64 }]),
                     branches,
                     thresholds: thresholds as usize,
                     segments: segments.len(),
