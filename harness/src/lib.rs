@@ -16,6 +16,7 @@ pub mod model;
 pub mod output;
 pub mod progress;
 pub mod report;
+pub mod session;
 #[cfg(test)]
 mod synthetic;
 pub mod units;

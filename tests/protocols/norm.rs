@@ -119,7 +119,7 @@ fn normalisation_by_groups_and_rows() {
             let (g, b) = (f64::from(gamma[i % s.channels]), beta[i % s.channels]);
             let y = *y as f64 / f64::from(*f).exp2();
             let want = (real[i] - mean) * factor * g + b;
-            let rounding = (1.0 + g.abs()) / f64::from(NormShape::factor_fraction(s.variance)).exp2();
+            let rounding = (1.0 + g.abs()) / f64::from(factor_fraction(s.variance)).exp2();
             let bound =
                 RELATIVE * (want - b).abs() + (real[i] - mean).abs() * rounding + factor * g.abs() / unit + 1e-5;
             error = error.max((y - want).abs() / bound);

@@ -10,6 +10,9 @@ use crate::graph::ops::Function;
 use crate::graph::{Graph, Id, Node, Shape, Tensor, WeightStore, elements};
 use crate::kernels::{Exponential, Packed, Table};
 
+/// Sees a node and its value.
+type Tap<'a> = dyn FnMut(&Node, &[f32]) + 'a;
+
 /// What stays on the device between runs.
 #[derive(Default)]
 struct Cache {
@@ -174,19 +177,11 @@ impl Plain {
     }
 
     /// As [`Plain::run`]; shows every node's value to `tap` in the order of the graph.
-    pub fn run_tapped(
-        &mut self,
-        inputs: &[(&str, &[f32])],
-        tap: &mut dyn FnMut(&Node, &[f32]),
-    ) -> Result<Vec<f32>, ExecError> {
+    pub fn run_tapped(&mut self, inputs: &[(&str, &[f32])], tap: &mut Tap<'_>) -> Result<Vec<f32>, ExecError> {
         self.evaluate(inputs, Some(tap))
     }
 
-    fn evaluate(
-        &mut self,
-        inputs: &[(&str, &[f32])],
-        mut tap: Option<&mut dyn FnMut(&Node, &[f32])>,
-    ) -> Result<Vec<f32>, ExecError> {
+    fn evaluate(&mut self, inputs: &[(&str, &[f32])], mut tap: Option<&mut Tap<'_>>) -> Result<Vec<f32>, ExecError> {
         let inputs = self.upload_inputs(inputs)?;
         let graph = self.state.graph.clone();
         let mut readers = graph.readers();

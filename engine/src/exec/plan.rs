@@ -20,7 +20,7 @@ pub struct PlanConfig {
     pub port: u32,
     /// Binary logarithms of the smallest and largest variance a normalisation is exact for.
     pub variance: (i32, i32),
-    /// Activations stay below `2^range`.
+    /// Inputs of activations stay below `2^range`.
     pub range: u32,
     /// Functions on shares.
     pub approx: Approx,
@@ -28,7 +28,7 @@ pub struct PlanConfig {
 
 impl Default for PlanConfig {
     fn default() -> Self {
-        Self { activation: 10, weight: 12, port: 14, variance: (-12, 8), range: 12, approx: Approx::Loose }
+        Self { activation: 11, weight: 12, port: 14, variance: (-12, 9), range: 7, approx: Approx::Loose }
     }
 }
 

@@ -85,7 +85,7 @@ impl GuidedStep {
                 Segment { above: Some(1), below: None, coefficients: vec![edge] },
             ];
             let table = Table::new(&segments, f, f + SCALAR)?;
-            let clipped = piecewise(&mut s.ctx, &u, Some(&bits), &table, next.k)?;
+            let clipped = piecewise(&mut s.ctx, &u, Some(&bits), &table, next.k.next_multiple_of(4))?;
             next = protocol::add(&mut s.ctx, &next, 1, &clipped, 1, Map::SAME)?;
         }
         let wire = open(&mut s.ctx, &next, SCALAR, SAMPLE_RING.max(NARROW))?;

@@ -31,7 +31,7 @@ impl Kernel {
     }
 }
 
-/// Every shader file: stem (with `shared/` in front for imports) and text.
+/// Every shader file: stem (with `shared/` in front for imports, `testing/` for what only tests run) and text.
 pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
 /// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`.

@@ -1,5 +1,6 @@
 //! Elementwise non-linearities on `f32`, and functions given by polynomials on intervals.
 
+use super::lanes;
 use crate::approx::{Piecewise, Segment};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::graph::ops::Function;
@@ -18,11 +19,6 @@ impl Table {
     pub fn new(rec: &Recorder, f: &Piecewise) -> Result<Self, GpuError> {
         let (data, width) = table(f);
         Ok(Self { buf: rec.upload_slice(&data)?, borders: f.thresholds.len(), width })
-    }
-
-    /// What kernels are given that read no table.
-    pub fn none(rec: &Recorder) -> Result<Self, GpuError> {
-        Ok(Self { buf: rec.upload_slice(&[0f32; 4])?, borders: 0, width: 1 })
     }
 }
 
@@ -54,22 +50,18 @@ pub enum Curve<'a> {
 
 /// `out[i] = f(x[i])` for `n` elements.
 pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize) -> Result<(), GpuError> {
-    let (code, table) = match f {
-        Curve::Exact(f) => {
-            let code = match f {
-                Function::Relu => 0u32,
-                Function::Silu => 1,
-                Function::Gelu => 2,
-                Function::QuickGelu => 3,
-            };
-            (code, Table::none(rec)?)
+    let code = match f {
+        Curve::Exact(Function::Relu) => {
+            let (kernel, lane) = lanes("relu", &[n]);
+            return rec.run(&kernel, args![n: n / lane], bufs![x: x, out: out], n / lane);
         }
-        Curve::Table(t) => (4, t.clone()),
+        Curve::Table(t) => {
+            let params = args![n: n, borders: t.borders, width: t.width];
+            return rec.run(&Kernel::new("table"), params, bufs![x: x, table: &t.buf, out: out], n);
+        }
+        Curve::Exact(Function::Silu) => 0u32,
+        Curve::Exact(Function::QuickGelu) => 1,
+        Curve::Exact(Function::Gelu) => 2,
     };
-    rec.run(
-        &Kernel::new("activation"),
-        args![n: n, f: code, borders: table.borders, width: table.width],
-        bufs![x: x, table: &table.buf, out: out],
-        n,
-    )
+    rec.run(&Kernel::new("activation"), args![n: n, f: code], bufs![x: x, out: out], n)
 }

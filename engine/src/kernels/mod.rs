@@ -18,3 +18,13 @@ pub use group_norm::{GroupShape, group_norm};
 pub use matmul::{Element, Mode, Strided, matmul};
 pub use pack_b::{Packed, pack, pack_with_bias};
 pub use softmax::{Exponential, softmax};
+
+use crate::gpu::Kernel;
+
+/// An elementwise kernel, and how many elements a thread of it handles: four where all these extents allow it.
+fn lanes(file: &'static str, extents: &[usize]) -> (Kernel, usize) {
+    if extents.iter().all(|n| n.is_multiple_of(4)) {
+        return (Kernel::new(file).with("QUAD"), 4);
+    }
+    (Kernel::new(file), 1)
+}

@@ -8,7 +8,7 @@ use crate::{args, bufs};
 /// An exponential for arguments up to 0, ready for the kernel.
 #[derive(Clone, Debug)]
 pub struct Exponential {
-    table: Table,
+    table: Option<Table>,
     code: u32,
     slope: f64,
     start: f64,
@@ -19,11 +19,10 @@ pub struct Exponential {
 impl Exponential {
     /// That of a set of approximations.
     pub fn new(rec: &Recorder, approx: Approx) -> Result<Self, GpuError> {
-        let exact =
-            Self { table: Table::none(rec)?, code: 0, slope: 1.0, start: 0.0, squarings: 0, cutoff: f64::NEG_INFINITY };
+        let exact = Self { table: None, code: 0, slope: 1.0, start: 0.0, squarings: 0, cutoff: f64::NEG_INFINITY };
         Ok(match approx.exponential() {
             None => exact,
-            Some(Exp::Poly(f)) => Self { table: Table::new(rec, &f)?, code: 1, ..exact },
+            Some(Exp::Poly(f)) => Self { table: Some(Table::new(rec, &f)?), code: 1, ..exact },
             Some(Exp::RepeatedSquaring { log2, cutoff }) => Self { code: 2, squarings: log2, cutoff, ..exact },
             // The polynomial is in t = 1 + x / divisor, and so is its border.
             Some(Exp::Mapped { divisor, cutoff, coefficients }) => {
@@ -31,7 +30,7 @@ impl Exponential {
                     thresholds: vec![1.0 + cutoff / divisor],
                     segments: vec![Segment::Zero, Segment::Poly(coefficients)],
                 };
-                Self { table: Table::new(rec, &f)?, code: 1, slope: 1.0 / divisor, start: 1.0, ..exact }
+                Self { table: Some(Table::new(rec, &f)?), code: 1, slope: 1.0 / divisor, start: 1.0, ..exact }
             }
         })
     }
@@ -46,13 +45,15 @@ pub fn softmax(
     out: &Buf,
     (rows, cols): (usize, usize),
 ) -> Result<(), GpuError> {
+    // A kernel that reads no table is given `x` in its place.
+    let (table, borders, width) = e.table.as_ref().map_or((x, 0, 1), |t| (&t.buf, t.borders, t.width));
     rec.run(
         &Kernel::new("softmax"),
         args![
-            rows: rows, cols: cols, scale: scale, e: e.code, borders: e.table.borders, width: e.table.width,
+            rows: rows, cols: cols, scale: scale, e: e.code, borders: borders, width: width,
             slope: e.slope as f32, start: e.start as f32, squarings: e.squarings, cutoff: e.cutoff as f32,
         ],
-        bufs![x: x, table: &e.table.buf, out: out],
+        bufs![x: x, table: table, out: out],
         rows,
     )
 }

@@ -30,7 +30,7 @@ pub use local::{Groups, Map, add, add_public, concat, reduce, repeat_rows, scale
 pub use matmul::{MatmulShape, matmul, matmul_cost};
 pub use maximum::{maximum, maximum_cost};
 pub use multiply::{multiply, multiply_cost, square_sums};
-pub use norm::{NormShape, normalise, normalise_cost, settle};
+pub use norm::{NormShape, factor_fraction, normalise, normalise_cost, settle};
 pub use open::{lift, lift_cost, open, open_all, open_cost};
 pub use piecewise::{Segment, Table, piecewise, piecewise_cost, polynomial};
 pub use softmax::{SoftmaxSpec, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};

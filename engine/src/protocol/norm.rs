@@ -38,6 +38,11 @@ const MEAN: u32 = 20;
 const GAMMA: i32 = 3;
 const RESULT: i32 = 6;
 
+/// Fraction bits of the factor `gamma / sqrt(var + eps)`: 14, and more where large variances make it small.
+pub fn factor_fraction(variance: (i32, i32)) -> u32 {
+    FACTOR.0.max(FACTOR.1 + (variance.1 + 1) / 2) as u32
+}
+
 impl NormShape {
     /// Elements of a group.
     pub fn group_len(&self) -> usize {
@@ -47,7 +52,7 @@ impl NormShape {
     /// Smallest ring, a multiple of 4, that holds the sum of squares, the factors (for `|gamma| < 8`) and the result
     /// (below 64).
     pub fn ring(positions: usize, width: usize, variance: (i32, i32), f: u32) -> u32 {
-        let (fx, factor) = (f as i32, Self::factor_fraction(variance) as i32);
+        let (fx, factor) = (f as i32, factor_fraction(variance) as i32);
         let squares = 2 * fx + log2_len(positions * width) as i32 + variance.1;
         // A variance below the range gets up to 2.5 times the factor at its end.
         let factors = factor + GAMMA + 2 + (1 - variance.0).max(0) / 2;
@@ -55,14 +60,9 @@ impl NormShape {
         (bits as u32).next_multiple_of(4)
     }
 
-    /// Fraction bits of the factor `gamma / sqrt(var + eps)`: 14, and more where large variances make it small.
-    pub fn factor_fraction(variance: (i32, i32)) -> u32 {
-        FACTOR.0.max(FACTOR.1 + (variance.1 + 1) / 2) as u32
-    }
-
     /// Fraction bits of the result (and of beta).
     pub fn result_fraction(&self) -> u32 {
-        self.f + Self::factor_fraction(self.variance)
+        self.f + factor_fraction(self.variance)
     }
 
     /// Extra bits of the mean: enough for the factor 1 / len to have [`MEAN`] significant ones.
@@ -156,7 +156,7 @@ pub fn normalise(
     let eps = (s.eps * s.group_len() as f64 * (2.0 * f64::from(s.f)).exp2()).round().max(1.0);
     let squares = open(ctx, &squares, 0, s.k)?;
     let squares = combine_wires(ctx, &squares, None, eps as i64)?;
-    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), NormShape::factor_fraction(s.variance))?;
+    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), factor_fraction(s.variance))?;
     // Times gamma, which the server knows, then times x.
     let narrow = open(ctx, &deviation, 0, deviation.k)?;
     let deviation = lift(ctx, &narrow, 64)?;
@@ -183,7 +183,7 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     let (n, groups) = (s.n * s.positions * s.channels, s.n * s.groups);
     let layer = s.affine_layer();
     let mean_ring = s.mean_ring();
-    let (gain, octaves, f) = (s.gain(), s.octaves(), NormShape::factor_fraction(s.variance));
+    let (gain, octaves, f) = (s.gain(), s.octaves(), factor_fraction(s.variance));
     let narrow = super::inverse::result_ring(-0.5, gain, octaves, f)?;
     let mut c = open_cost(&[(n, s.k), (groups, s.k)]) + lift_cost(groups, s.k, 64) + open_cost(&[(groups, mean_ring)]);
     if mean_ring < s.k {

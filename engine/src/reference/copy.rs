@@ -18,3 +18,33 @@ pub fn upsample<T: Copy>(image: &[T], [n, h, w, c]: [usize; 4]) -> Vec<T> {
     }
     out
 }
+
+params!(
+    /// As in the shader without switches.
+    Params { n: usize, cols: usize, stride: usize, start: usize, out_stride: usize, out_start: usize }
+);
+
+params!(
+    /// As in the shader with `UPSAMPLE`.
+    UpsampleParams {
+        n: usize, cols: usize, stride: usize, start: usize, out_stride: usize, out_start: usize, h: usize, w: usize
+    }
+);
+
+/// Without switches, and `F32`.
+pub fn copy<T: Copy>(p: &Params, x: &[T], out: &mut [T]) {
+    for t in 0..p.n {
+        let (row, col) = (t / p.cols, t % p.cols);
+        out[row * p.out_stride + p.out_start + col] = x[row * p.stride + p.start + col];
+    }
+}
+
+/// `UPSAMPLE`, and `F32 UPSAMPLE`.
+pub fn upsampled<T: Copy>(p: &UpsampleParams, x: &[T], out: &mut [T]) {
+    for t in 0..p.n {
+        let (row, col) = (t / p.cols, t % p.cols);
+        let (image, y, z) = (row / (p.h * p.w), row / p.w % p.h, row % p.w);
+        let source = (image * (p.h / 2) + y / 2) * (p.w / 2) + z / 2;
+        out[row * p.out_stride + p.out_start + col] = x[source * p.stride + p.start + col];
+    }
+}

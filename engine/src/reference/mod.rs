@@ -1,12 +1,62 @@
 //! Plain loops over `&[u64]` and `&[f32]`, one file per kernel, written to be read beside the WGSL: what tests compare with.
+//!
+//! A twin of an elementwise kernel takes the shader's parameters and buffers by the shader's names, and writes the elements
+//! of its outputs that the shader writes, no others. The shader's head comment is the contract of both.
+
+#![expect(clippy::needless_range_loop, reason = "loops that look like the shaders' are easier to compare with them")]
+
+/// Declares the twin of a shader's `Params`. Names are the shader's, so that a test dispatches with what it gives the twin.
+macro_rules! params {
+    ($(#[$doc:meta])* $name:ident { $($field:ident : $kind:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "the shader says what its parameters are")]
+        pub struct $name {
+            $(pub $field: $kind),*
+        }
+
+        impl $name {
+            /// The parameters of a dispatch of the shader.
+            pub fn args(&self) -> Vec<(&'static str, crate::gpu::Word)> {
+                vec![$((stringify!($field), self.$field.into())),*]
+            }
+        }
+    };
+}
 
 pub mod activation;
 pub mod add;
+pub mod affine;
+pub mod bit;
+pub mod chacha;
+pub mod combine;
+pub mod compare_deal;
+pub mod compare_final;
+pub mod compare_leaf;
+pub mod compare_level;
+pub mod compare_products;
 pub mod conv2d;
 pub mod copy;
+pub mod deal;
+pub mod encode;
 pub mod group_norm;
+pub mod guidance;
+pub mod lift;
+pub mod map;
 pub mod matmul;
+pub mod multiply;
+pub mod open;
+pub mod pack;
+pub mod piecewise;
+pub mod piecewise_deal;
+pub mod prg;
+pub mod reduce;
+pub mod ring;
+pub mod segment;
 pub mod softmax;
+pub mod truncate;
+pub mod unpack;
+pub mod xor;
 
 /// Arithmetic that references are written in: wrapping on `u64`, and on `f32` accumulated in `f64`.
 pub trait Number: Copy {

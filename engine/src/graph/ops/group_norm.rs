@@ -5,7 +5,7 @@ use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Valu
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{GroupShape, group_norm};
-use crate::protocol::{FixedWeights, NormShape, normalise, settle};
+use crate::protocol::{FixedWeights, NormShape, factor_fraction, normalise, settle};
 
 /// `y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance (biased) over each group of channels.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Op for GroupNorm {
 
     fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
         let x = secret(inputs)?;
-        Ok((Format { k: plan.ring - NormShape::factor_fraction(plan.config.variance), f: x.f }, None))
+        Ok((Format { k: plan.ring - factor_fraction(plan.config.variance), f: x.f }, None))
     }
 
     fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {

@@ -1,0 +1,241 @@
+//! How the three roles of a job find each other: connections, the job, keys, handshakes.
+//!
+//! The client tells dealer and server the job (never the condition); the dealer draws a session and sends each party its
+//! key; then every pair shakes hands over session, settings and the fingerprint of graph and plan. Set-up messages:
+//! 0 a role says who it is, 1 the job, 2 session and key.
+
+use std::sync::Arc;
+
+use masque_engine::correlated::Key;
+use masque_engine::exec::{ExecError, Plan, PlanConfig, Secure};
+use masque_engine::gpu::{Gpu, Recorder};
+use masque_engine::graph::{Graph, WeightStore};
+use masque_engine::net::{self, Channel, Hello, Listener, NetError, TcpOptions, handshake, recv_setup, send_setup};
+use masque_engine::protocol::{Ctx, Links, Role};
+use masque_models::sampling::{Architecture, Job};
+use masque_models::{SchedulerConfig, UNet2dConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineError;
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// Largest batch a server or dealer accepts.
+const MOST_IMAGES: usize = 4096;
+
+/// What the client asks for, with the public architecture it has in mind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The job.
+    pub job: Job,
+    /// Text of `unet/config.json`.
+    pub unet: String,
+    /// Text of `scheduler/scheduler_config.json`.
+    pub scheduler: String,
+}
+
+impl Request {
+    /// The architecture, checked.
+    pub fn architecture(&self) -> Result<Architecture> {
+        Ok(Architecture {
+            unet: UNet2dConfig::parse("unet/config.json", &self.unet)?,
+            scheduler: SchedulerConfig::parse("scheduler/scheduler_config.json", &self.scheduler)?,
+        })
+    }
+
+    /// Graph and plan.
+    pub fn plan(&self) -> Result<(Architecture, Arc<Graph>, Plan)> {
+        let architecture = self.architecture()?;
+        let job = &self.job;
+        if job.count == 0 || job.count > MOST_IMAGES || job.steps == 0 || !job.scale.is_finite() || !job.eta.is_finite()
+        {
+            return Err("the client asks for a job that cannot be run".into());
+        }
+        let graph = architecture.graph(job)?;
+        let plan =
+            Plan::new(&graph, PlanConfig { approx: job.approx, ..PlanConfig::default() }).map_err(ExecError::Plan)?;
+        Ok((architecture, graph, plan))
+    }
+
+    fn settings(&self) -> String {
+        let j = &self.job;
+        format!(
+            "approx={};count={};eta={};scale={};seed={};steps={};weight={}",
+            j.approx, j.count, j.eta, j.scale, j.seed, j.steps, j.weight
+        )
+    }
+
+    fn send(&self, ch: &mut dyn Channel) -> Result<()> {
+        Ok(send_setup(ch, 1, serde_json::to_vec(self)?)?)
+    }
+
+    fn receive(ch: &mut dyn Channel) -> Result<Self> {
+        let bytes = recv_setup(ch, 1)?;
+        serde_json::from_slice(&bytes).map_err(|e| format!("{} sent no readable job: {e}", ch.peer()).into())
+    }
+}
+
+/// A session ready to compute.
+pub struct Ready {
+    /// Executor state.
+    pub secure: Secure,
+    /// What was agreed.
+    pub request: Request,
+    /// Network and sampler.
+    pub architecture: Architecture,
+    /// Bytes this role sent for set-up.
+    pub setup_bytes: u64,
+}
+
+fn introduce(ch: &mut dyn Channel, role: Role) -> Result<()> {
+    Ok(send_setup(ch, 0, vec![role as u8])?)
+}
+
+fn greet(
+    ch: &mut dyn Channel,
+    role: Role,
+    session: [u8; 16],
+    fingerprint: [u8; 32],
+    request: &Request,
+    expect: Role,
+) -> Result<[u8; 16]> {
+    let hello = Hello { role, session, fingerprint, settings: request.settings() };
+    Ok(handshake(ch, &hello, expect)?.session)
+}
+
+fn receive_key(ch: &mut dyn Channel) -> Result<([u8; 16], Key)> {
+    let bytes = recv_setup(ch, 2)?;
+    let bytes: [u8; 48] = bytes.try_into().map_err(|_| "the dealer sent no key; do all roles run the same version?")?;
+    let (mut session, mut key) = ([0; 16], [0; 32]);
+    session.copy_from_slice(&bytes[..16]);
+    key.copy_from_slice(&bytes[16..]);
+    Ok((session, Key(key)))
+}
+
+fn sent(channels: &[&dyn Channel]) -> u64 {
+    channels.iter().map(|c| c.counters().sent_payload).sum()
+}
+
+/// Joins as the client.
+pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts: &TcpOptions) -> Result<Ready> {
+    let (architecture, graph, plan) = request.plan()?;
+    let mut d = net::connect(dealer, "dealer", opts)?;
+    introduce(&mut *d, Role::Client)?;
+    request.send(&mut *d)?;
+    let mut s = net::connect(server, "server", opts)?;
+    request.send(&mut *s)?;
+    let (session, key) = receive_key(&mut *d)?;
+    let print = plan.fingerprint(&graph);
+    greet(&mut *d, Role::Client, session, print, &request, Role::Dealer)?;
+    greet(&mut *s, Role::Client, session, print, &request, Role::Server)?;
+    d.flush()?;
+    let setup = sent(&[&*d, &*s]);
+    let links = Links { peer: Some(s), corrections: None };
+    let ctx = Ctx::new(Role::Client, Recorder::new(gpu), links, [Some(key), None])?;
+    ready(ctx, graph, plan, None, request, architecture, setup)
+}
+
+/// Joins as the server on a connection that a client has opened. The server's own architecture must be the client's.
+pub fn server(
+    gpu: Arc<Gpu>,
+    mut client: Box<dyn Channel>,
+    dealer: &str,
+    own: &Architecture,
+    weights: Arc<dyn WeightStore>,
+    opts: &TcpOptions,
+) -> Result<Ready> {
+    let request = Request::receive(&mut *client)?;
+    let (_, graph, plan) = request.plan()?;
+    let mine = own.graph(&request.job)?;
+    if mine.fingerprint() != graph.fingerprint() || own.scheduler != request.architecture()?.scheduler {
+        return Err("the client asks for another model than this server has; give both the same unet/config.json and \
+                    scheduler/scheduler_config.json"
+            .into());
+    }
+    let mut d = net::connect(dealer, "dealer", opts)?;
+    introduce(&mut *d, Role::Server)?;
+    let (session, key) = receive_key(&mut *d)?;
+    let print = plan.fingerprint(&graph);
+    greet(&mut *d, Role::Server, session, print, &request, Role::Dealer)?;
+    greet(&mut *client, Role::Server, session, print, &request, Role::Client)?;
+    let setup = sent(&[&*d, &*client]);
+    let links = Links { peer: Some(client), corrections: Some(d) };
+    let ctx = Ctx::new(Role::Server, Recorder::new(gpu), links, [None, Some(key)])?;
+    ready(ctx, graph, plan, Some(weights), request, own.clone(), setup)
+}
+
+/// Serves one session as the dealer: waits for one client and one server, in any order.
+pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: &TcpOptions) -> Result<Ready> {
+    let (mut client, mut server) = (None, None);
+    while client.is_none() || server.is_none() {
+        let mut ch = listener.accept("party", opts)?;
+        let role = recv_setup(&mut *ch, 0)?;
+        let slot = match role.as_slice() {
+            [r] if *r == Role::Client as u8 => &mut client,
+            [r] if *r == Role::Server as u8 => &mut server,
+            _ => return Err("a connection that is neither client nor server reached the dealer".into()),
+        };
+        if slot.replace(ch).is_some() {
+            return Err(
+                "two connections claim the same role; a dealer serves one client and one server at a time".into()
+            );
+        }
+    }
+    let (Some(mut c), Some(mut s)) = (client, server) else { unreachable!("the loop ends with both") };
+    let request = Request::receive(&mut *c)?;
+    let (architecture, graph, plan) = request.plan()?;
+    let mut session = [0u8; 16];
+    session.copy_from_slice(&Key::random()?.0[..16]);
+    let mut keys = [None, None];
+    for (party, ch) in [(0u8, &mut c), (1, &mut s)] {
+        let key = match test_keys {
+            Some(seed) => Key::for_tests(seed, party),
+            None => Key::random()?,
+        };
+        send_setup(&mut **ch, 2, [&session[..], &key.0[..]].concat())?;
+        keys[usize::from(party)] = Some(key);
+    }
+    let print = plan.fingerprint(&graph);
+    greet(&mut *c, Role::Dealer, session, print, &request, Role::Client)?;
+    greet(&mut *s, Role::Dealer, session, print, &request, Role::Server)?;
+    c.flush()?;
+    let setup = sent(&[&*c, &*s]);
+    let links = Links { peer: None, corrections: Some(s) };
+    let ctx = Ctx::new(Role::Dealer, Recorder::new(gpu), links, keys)?;
+    ready(ctx, graph, plan, None, request, architecture, setup)
+}
+
+fn ready(
+    ctx: Ctx,
+    graph: Arc<Graph>,
+    plan: Plan,
+    weights: Option<Arc<dyn WeightStore>>,
+    request: Request,
+    architecture: Architecture,
+    setup: u64,
+) -> Result<Ready> {
+    let secure = Secure::new(ctx, graph, plan, weights)?;
+    let mine = match secure.ctx.role {
+        Role::Server => secure.ctx.cost().to_client,
+        _ => 0,
+    };
+    Ok(Ready { secure, request, architecture, setup_bytes: setup + mine })
+}
+
+/// Network settings of a job. The dealer runs ahead of the parties and is held back by full queues, so it waits longer.
+pub fn options(role: Role, stall: std::time::Duration) -> TcpOptions {
+    let stall = if role == Role::Dealer { stall * 10 } else { stall };
+    TcpOptions { stall, ..TcpOptions::default() }
+}
+
+/// Whether an error is the network's fault rather than this role's own.
+pub fn is_network(e: &EngineError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**e);
+    while let Some(c) = cause {
+        if c.is::<NetError>() {
+            return true;
+        }
+        cause = c.source();
+    }
+    false
+}
