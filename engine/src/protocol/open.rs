@@ -58,7 +58,7 @@ impl Sealed {
                 &Kernel::new("unpack").with("SUM"),
                 args![n: w.n, k: w.k],
                 bufs![a: mine, b: other, out: &out],
-                w.n,
+                w.n.div_ceil(8),
             )?;
             w.delta = Some(out);
         }
