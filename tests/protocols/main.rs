@@ -2,6 +2,7 @@
 
 mod activation;
 mod basics;
+mod linear;
 mod norm;
 mod softmax;
 
