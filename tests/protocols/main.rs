@@ -2,9 +2,12 @@
 
 mod activation;
 mod basics;
+mod forms;
 mod linear;
 mod norm;
+mod programs;
 mod softmax;
+mod truncation;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};
