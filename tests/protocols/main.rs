@@ -7,6 +7,7 @@ mod linear;
 mod norm;
 mod programs;
 mod softmax;
+mod transcripts;
 mod truncation;
 
 use masque_engine::protocol::*;

@@ -70,7 +70,7 @@ pub fn opening(w: &World, ctx: &mut Ctx, secret: i64) -> Result<Vec<u64>, Error>
 
 /// Opens, compares in a window of one group and in one of several, selects.
 pub fn relu(w: &World, ctx: &mut Ctx, secret: i64) -> Result<Vec<u64>, Error> {
-    let x = w.share(ctx, "x", &constant(4096, secret), 40, 10)?;
+    let x = w.share(ctx, "x", &constant(1 << 14, secret), 40, 10)?;
     let mut seen = Seen::new(ctx);
     let table = Table::new(&[Segment { above: Some(0), below: None, coefficients: vec![0.0, 1.0] }], 10, 10)?;
     for window in [Window { lo: 4, hi: 20 }, Window { lo: 0, hi: 36 }] {
