@@ -2,6 +2,7 @@
 
 mod activation;
 mod basics;
+mod faults;
 mod forms;
 mod linear;
 mod norm;
