@@ -30,6 +30,10 @@ pub fn affine(draw: &mut Draw) -> Vec<Case> {
             let mut out = poisoned(n);
             affine(&p, &a, &mut out);
             all.push(Case::new("affine", p.args(), n).input("a", &a).output("out", &out));
+            let (other, p) = (draw.words(n), SameParams { n, ca: draw.word(), cb: draw.word(), cc: draw.word() });
+            same(&p, &a, &other, &mut out);
+            let case = Case::new("affine", p.args(), n).with("SAME").input("a", &a).input("b", &other);
+            all.push(case.output("out", &out));
             let Map { od, om, id, im } = m;
             let p = TwoParams { n, od, om, id, im, ca: draw.word(), cb: draw.word(), cc: draw.word() };
             two(&p, &a, &b, &mut out);
