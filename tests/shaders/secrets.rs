@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use masque_engine::gpu::{Form, Kernel};
-use naga::{AddressSpace, Block, Expression, Function, GlobalVariable, Handle, Statement};
+use naga::{AddressSpace, Block, Expression, Function, GatherMode, GlobalVariable, Handle, Statement};
 
 use crate::lint::on_shares;
 use crate::{Shader, all};
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
             Math { arg, arg1, arg2, arg3, .. } => {
                 any(&[Some(*arg), *arg1, *arg2, *arg3].into_iter().flatten().collect::<Vec<_>>())
             }
-            CallResult(_) => f.calls.get(&h).copied().unwrap_or(false),
+            CallResult(_) | SubgroupOperationResult { .. } => f.calls.get(&h).copied().unwrap_or(false),
             other => panic!("{}: this lint does not know {other:?}", self.shader.name()),
         }
     }
@@ -187,6 +187,11 @@ impl<'a> Walk<'a> {
                     if let Some(result) = result {
                         f.changed |= f.calls.insert(*result, secret) != Some(secret);
                     }
+                }
+                // A value of another thread; which one is a constant in a broadcast.
+                Statement::SubgroupGather { mode: GatherMode::Broadcast(_), argument, result } => {
+                    let secret = self.secret(f, *argument);
+                    f.changed |= f.calls.insert(*result, secret) != Some(secret);
                 }
                 Statement::Break | Statement::Continue => {}
                 other => panic!("{}: this lint does not know {other:?}", self.shader.name()),
