@@ -55,6 +55,12 @@ impl World {
         Self { seed, gpu, wrap: None, stall: Duration::from_secs(60) }
     }
 
+    /// Another world on the same device, whose kernels need not be compiled again.
+    pub fn beside(&self, seed: u64) -> Self {
+        println!("world seed {seed}, as before");
+        Self { seed, gpu: self.gpu.clone(), wrap: None, stall: self.stall }
+    }
+
     /// Wraps every end of every channel, to record, delay or damage messages. The role is the one that holds the end,
     /// [`Channel::peer`] says to whom it leads.
     pub fn wrapped(mut self, f: impl Fn(Role, Box<dyn Channel>) -> Box<dyn Channel> + Send + Sync + 'static) -> Self {

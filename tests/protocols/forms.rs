@@ -6,8 +6,7 @@ use masque_engine::testing::World;
 use super::programs::PROGRAMS;
 
 /// Everything the three roles saw.
-fn run(seed: u64, form: Option<Form>) -> Vec<(&'static str, [Vec<u64>; 3])> {
-    let world = World::with_form(seed, form);
+fn run(world: &World) -> Vec<(&'static str, [Vec<u64>; 3])> {
     let all = PROGRAMS.iter().map(|(name, program)| {
         let out = world.run(|w, ctx| program(w, ctx, 1234));
         (*name, [out.client, out.server, out.dealer])
@@ -28,7 +27,8 @@ fn compare(a: &[(&str, [Vec<u64>; 3])], b: &[(&str, [Vec<u64>; 3])]) {
 
 #[test]
 fn runs_repeat_bit_for_bit() {
-    compare(&run(60, None), &run(60, None));
+    let world = World::new(60);
+    compare(&run(&world), &run(&world.beside(60)));
 }
 
 #[test]
@@ -38,5 +38,6 @@ fn native_and_portable_kernels_agree_bit_for_bit() {
         println!("skipped: {adapter} has no 64-bit integers, so there is one form only");
         return;
     }
-    compare(&run(61, Some(Form::Native)), &run(61, Some(Form::Portable)));
+    let world = |form| World::with_form(61, Some(form));
+    compare(&run(&world(Form::Native)), &run(&world(Form::Portable)));
 }

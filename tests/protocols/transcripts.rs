@@ -56,10 +56,10 @@ impl End {
 }
 
 /// All messages of a run with fresh keys and sharings.
-fn record(seed: u64, program: Program, secret: i64) -> Vec<End> {
+fn record(world: &World, seed: u64, program: Program, secret: i64) -> Vec<End> {
     let ends = Arc::new(Mutex::new(vec![]));
     let notes = ends.clone();
-    let world = World::new(seed).wrapped(move |role, channel| {
+    let world = world.beside(seed).wrapped(move |role, channel| {
         let (sent, received, peer) = (Log::default(), Log::default(), channel.peer().to_owned());
         let channel: Box<dyn Channel> = Box::new(Intercept::new(channel).record(&received));
         notes.lock().unwrap().push(End { role, peer, sent: sent.clone(), received });
@@ -98,10 +98,11 @@ fn check(what: &str, statistic: f64) {
 
 #[test]
 fn what_is_received_is_uniform_and_says_nothing_about_secrets() {
+    let world = World::new(0);
     for (i, (name, program)) in PROGRAMS.into_iter().enumerate() {
         // Fresh keys for each secret: nothing, a small value, all bits set in places.
-        let runs =
-            [0i64, 1000, -0x5a5a].map(|secret| record(70 + 10 * i as u64 + secret.unsigned_abs() % 7, program, secret));
+        let runs = [0i64, 1000, -0x5a5a]
+            .map(|secret| record(&world, 70 + 10 * i as u64 + secret.unsigned_abs() % 7, program, secret));
         for (run, ends) in runs.iter().enumerate() {
             let mut heard = 0;
             for (end, first) in ends.iter().zip(&runs[0]) {
@@ -127,8 +128,9 @@ fn what_is_received_is_uniform_and_says_nothing_about_secrets() {
 
 #[test]
 fn no_two_messages_share_a_mask() {
+    let world = World::new(0);
     for (i, (name, program)) in PROGRAMS.into_iter().enumerate() {
-        let ends = record(150 + i as u64, program, 1000);
+        let ends = record(&world, 150 + i as u64, program, 1000);
         for role in [Role::Client, Role::Server] {
             // All that this role knows of: what it received from anybody, and what it sent.
             let known: Vec<Vec<u8>> = ends
@@ -154,8 +156,9 @@ fn no_two_messages_share_a_mask() {
 
 #[test]
 fn the_dealer_receives_nothing() {
+    let world = World::new(0);
     for (i, (name, program)) in PROGRAMS.into_iter().enumerate() {
-        let ends = record(170 + i as u64, program, 1000);
+        let ends = record(&world, 170 + i as u64, program, 1000);
         for end in ends.iter().filter(|e| e.role == Role::Dealer) {
             assert!(messages(&end.received).is_empty(), "{name}: the dealer received something");
         }

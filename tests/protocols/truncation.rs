@@ -52,22 +52,27 @@ fn a_hundred_million_values_survive_truncation() {
         let wire = from - shift;
         // The whole declared range: a quarter of the ring, less a unit for rounding.
         let bound = (1u64 << (from - 2)) - (1 << shift);
-        let mut errors = Errors::default();
-        for chunk in 0..CHUNKS {
-            let label = format!("{format} {chunk}");
-            let mut rng = world.rng(&label);
-            let x: Vec<i64> = (0..CHUNK).map(|_| (rng.next_u64() % (2 * bound)) as i64 - bound as i64).collect();
-            let out = world.run(|w, ctx| {
-                ctx.enter(Scope { eval: chunk, node: format as u32, tile: 0 });
-                let x = w.share(ctx, &format!("shares {label}"), &x, from, shift)?;
+        let values = |chunk| {
+            let mut rng = world.rng(&format!("{format} {chunk}"));
+            (0..CHUNK).map(|_| (rng.next_u64() % (2 * bound)) as i64 - bound as i64).collect::<Vec<_>>()
+        };
+        let x: Vec<Vec<i64>> = (0..CHUNKS).map(values).collect();
+        let out = world.run(|w, ctx| {
+            let mut all = vec![];
+            for (chunk, x) in x.iter().enumerate() {
+                ctx.enter(Scope { eval: chunk as u32, node: format as u32, tile: 0 });
+                let x = w.share(ctx, &format!("shares {format} {chunk}"), x, from, shift)?;
                 let opened = open(ctx, &x, shift, wire)?;
                 let y = lift(ctx, &opened, to)?;
-                words(ctx, &y)
-            });
-            if wire < to {
-                assert_eq!(out.cost, open_cost(&[(CHUNK, wire)]) + lift_cost(CHUNK, wire, to));
+                all.push(words(ctx, &y)?);
             }
-            errors.add(&x, shift, (&out.client, &out.server), to);
+            Ok(all)
+        });
+        let once = open_cost(&[(CHUNK, wire)]) + lift_cost(CHUNK, wire, to);
+        assert_eq!(out.cost, (1..CHUNKS).fold(once, |sum, _| sum + once));
+        let mut errors = Errors::default();
+        for ((x, client), server) in x.iter().zip(&out.client).zip(&out.server) {
+            errors.add(x, shift, (client, server), to);
         }
         let n = CHUNK as f64 * f64::from(CHUNKS);
         let (mean, deviation) = (errors.sum / n, (errors.squares / n).sqrt());
