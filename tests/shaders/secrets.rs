@@ -15,6 +15,8 @@ const PUBLIC: [(&str, &[&str]); 5] = [
     ("lift", &["delta"]),
     ("piecewise", &["delta", "bits", "table"]),
     ("piecewise_deal", &["table"]),
+    ("piecewise_linear", &["delta", "bits", "table"]),
+    ("piecewise_linear_deal", &["table"]),
     ("testing/ring", &["s"]),
 ];
 
