@@ -1,5 +1,5 @@
-//! Products and convolutions against plain loops: on the ring with tolerance 0 in every form, on `f32` within the rounding of
-//! a sum of k terms. Outputs are poisoned before and the words after them are looked at.
+//! Products and convolutions against plain loops: on the ring with tolerance 0 in every form, on `f32` within the
+//! rounding of a sum of k terms. Outputs are poisoned before and the words after them are looked at.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -11,7 +11,7 @@ use masque_engine::reference::{self, Number};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Largest difference of an `f32` result, as a fraction of the sum of |terms|'s bound `k + 2` (all inputs are in [-1, 1]).
+/// Largest difference of an `f32` result, as a fraction of `k + 2`, which bounds the sum of |terms|: inputs are in [-1, 1].
 const F32_TOLERANCE: f64 = 1.2e-7;
 /// Elements behind every output that must stay as they were.
 const GUARD: usize = 67;
