@@ -10,7 +10,7 @@ use crate::lint::on_shares;
 use crate::{Shader, all};
 
 /// Buffers that both parties know: opened words and bits, thresholds and tables.
-const PUBLIC: [(&str, &[&str]); 5] = [
+const PUBLIC: &[(&str, &[&str])] = &[
     ("compare_leaf", &["delta", "thresholds"]),
     ("lift", &["delta"]),
     ("piecewise", &["delta", "bits", "table"]),
