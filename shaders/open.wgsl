@@ -29,6 +29,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         // Elements beyond the end are sent as zeros.
         if (t * 8u + i >= p.n) { v[i] = r_zero(); }
     }
-    store8_lam(t, l, p.n);
-    pack8(v, p.k, t);
+    store8_lam(t, l);
+    pack8(v, t);
 }

@@ -28,5 +28,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
 #endif
     }
-    store8_out(t, a, p.n);
+    store8_out(t, a);
 }

@@ -1,7 +1,9 @@
-// out = e(scale * (x - max of the row)) divided by its sum over the row. e: 0 exp, 1 the table at `slope` times the argument
-// plus `start`, 2 (1 + argument / 2^squarings)^(2^squarings), 0 where the argument is below `cutoff`. One thread per row.
+// out = e(scale * (x - max of the row)) divided by its sum over the row. e: 0 exp, 1 the table at `slope` times the
+// argument plus `start`, 2 (1 + argument / 2^squarings)^(2^squarings), 0 where the argument is below `cutoff`. One
+// thread per row.
 struct Params {
-    rows: u32, cols: u32, scale: f32, e: u32, borders: u32, width: u32, slope: f32, start: f32, squarings: u32, cutoff: f32,
+    rows: u32, cols: u32, scale: f32, e: u32, borders: u32, width: u32, slope: f32, start: f32,
+    squarings: u32, cutoff: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [rows][cols]

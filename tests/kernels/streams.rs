@@ -58,7 +58,7 @@ pub fn open(draw: &mut Draw) -> Vec<Case> {
                 let p = Params { n, k, from_, shift, key: draw.within(0..=1), n0, n1, n2, add };
                 let (mut lam, mut msg) = (poisoned(n), poisoned(packed(n, k)));
                 open(minus, &p, &keys, &x, &mut lam, &mut msg);
-                let case = Case::new("open", p.args(), n.div_ceil(8)).input("keys", &keys).input("x", &x);
+                let case = Case::new("open", p.args(), n.div_ceil(8)).bits(k).input("keys", &keys).input("x", &x);
                 let case = case.output("lam", &lam).output("msg", &msg);
                 all.push(if minus { case.with("MINUS") } else { case });
             }
@@ -79,7 +79,7 @@ pub fn deal(draw: &mut Draw) -> Vec<Case> {
                 let p = Params { n, k, n0, n1, n2 };
                 let mut msg = poisoned(packed(n, k));
                 deal(xor, &p, &keys, &c, &mut msg);
-                let case = Case::new("deal", p.args(), n.div_ceil(8)).input("keys", &keys).input("c", &c);
+                let case = Case::new("deal", p.args(), n.div_ceil(8)).bits(k).input("keys", &keys).input("c", &c);
                 let case = case.output("msg", &msg);
                 all.push(if xor { case.with("XOR") } else { case });
             }
@@ -96,7 +96,7 @@ pub fn pack(draw: &mut Draw) -> Vec<Case> {
             let p = Params { n, k };
             let (x, mut msg) = (draw.words(n), poisoned(packed(n, k)));
             pack(&p, &x, &mut msg);
-            all.push(Case::new("pack", p.args(), n.div_ceil(8)).input("x", &x).output("msg", &msg));
+            all.push(Case::new("pack", p.args(), n.div_ceil(8)).bits(k).input("x", &x).output("msg", &msg));
         }
     }
     all
@@ -109,7 +109,7 @@ pub fn unpack(draw: &mut Draw) -> Vec<Case> {
         for n in SIZES {
             let p = Params { n, k };
             let (a, b, x) = (received(draw, n, k), received(draw, n, k), draw.words(n));
-            let case = || Case::new("unpack", p.args(), n).input("a", &a);
+            let case = || Case::new("unpack", p.args(), n.div_ceil(8)).bits(k).input("a", &a);
             let mut out = poisoned(n);
             unpack(&p, &a, &mut out);
             all.push(case().output("out", &out));

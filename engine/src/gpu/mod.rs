@@ -8,6 +8,7 @@ mod adapter;
 mod buffer;
 mod recorder;
 pub mod shader;
+mod wire;
 
 pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
 pub use buffer::Buf;
