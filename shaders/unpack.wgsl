@@ -22,7 +22,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     var v = unpack8_a(t);
 #ifdef SUM
     var u = unpack8_b(t);
-    for (var i = 0u; i < 8u; i++) { v[i] = r_low(r_add(v[i], u[i]), p.k); }
+    for (var i = 0u; i < 8u; i++) { v[i] = r_low(r_add(v[i], u[i]), K); }
 #endif
 #ifdef PLUS
     var w = load8_x(t);

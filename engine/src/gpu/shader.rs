@@ -73,6 +73,9 @@ pub fn assemble(kernel: &Kernel, form: Form) -> String {
         defines.push("NATIVE");
     }
     let mut out = String::new();
+    if let Some(k) = wire::width(&defines) {
+        out = format!("const K: u32 = {k}u;\n");
+    }
     let mut done = Vec::new();
     expand(source(kernel.file), &defines, form, &mut done, &mut out);
     out

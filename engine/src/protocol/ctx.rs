@@ -184,7 +184,7 @@ impl Ctx {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
         self.rec.run(
-            kernel,
+            &kernel.clone().bits(k),
             args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
             bufs![keys: &keys, out: &out],
             n.div_ceil(8),
