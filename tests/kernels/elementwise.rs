@@ -30,6 +30,10 @@ pub fn affine(draw: &mut Draw) -> Vec<Case> {
             let mut out = poisoned(n);
             affine(&p, &a, &mut out);
             all.push(Case::new("affine", p.args(), n).input("a", &a).output("out", &out));
+            let (other, p) = (draw.words(n), SameParams { n, ca: draw.word(), cb: draw.word(), cc: draw.word() });
+            same(&p, &a, &other, &mut out);
+            let case = Case::new("affine", p.args(), n).with("SAME").input("a", &a).input("b", &other);
+            all.push(case.output("out", &out));
             let Map { od, om, id, im } = m;
             let p = TwoParams { n, od, om, id, im, ca: draw.word(), cb: draw.word(), cc: draw.word() };
             two(&p, &a, &b, &mut out);
@@ -195,34 +199,32 @@ pub fn guidance(draw: &mut Draw) -> Vec<Case> {
     all
 }
 
-pub fn copy(draw: &mut Draw) -> Vec<Case> {
+/// Copies of elements of one type, with the switches that stand for it.
+fn copies<T: bytemuck::Pod>(all: &mut Vec<Case>, element: &[&'static str], mut draw: impl FnMut(usize) -> Vec<T>) {
     use reference::copy::*;
-    let mut all = vec![];
+    let case = |args, n| element.iter().fold(Case::new("copy", args, n), |c, define| c.with(define));
     for (rows, cols, before, after) in [(1, 1, 0, 0), (9, 1, 0, 3), (8, 8, 5, 0), (65, 3, 2, 2), (31, 33, 1, 0)] {
         let n = rows * cols;
         let stride = cols + after;
         let p = Params { n, cols, stride, start: after, out_stride: before + cols + 1, out_start: before };
-        let x = draw.words(rows * stride);
-        let mut out = poisoned(rows * p.out_stride);
+        let (x, mut out) = (draw(rows * stride), poisoned(rows * p.out_stride));
         copy(&p, &x, &mut out);
-        all.push(Case::new("copy", p.args(), n).input("x", &x).output("out", &out));
-        let x: Vec<f32> = x.iter().map(|x| *x as f32 - 3e17).collect();
-        let mut out = poisoned(rows * p.out_stride);
-        copy(&p, &x, &mut out);
-        all.push(Case::new("copy", p.args(), n).with("F32").input("x", &x).output("out", &out));
+        all.push(case(p.args(), n).input("x", &x).output("out", &out));
     }
     for (images, h, w, c) in [(1, 2, 2, 1), (1, 2, 6, 5), (3, 14, 14, 3), (2, 4, 10, 8)] {
         let n = images * h * w * c;
         let p = UpsampleParams { n, cols: c, stride: c + 1, start: 1, out_stride: c + 2, out_start: 2, h, w };
-        let x = draw.words(n / c / 4 * p.stride);
-        let mut out = poisoned(n / c * p.out_stride);
+        let (x, mut out) = (draw(n / c / 4 * p.stride), poisoned(n / c * p.out_stride));
         upsampled(&p, &x, &mut out);
-        all.push(Case::new("copy", p.args(), n).with("UPSAMPLE").input("x", &x).output("out", &out));
-        let x: Vec<f32> = x.iter().map(|x| *x as f32 - 3e17).collect();
-        let mut out = poisoned(n / c * p.out_stride);
-        upsampled(&p, &x, &mut out);
-        all.push(Case::new("copy", p.args(), n).with("F32").with("UPSAMPLE").input("x", &x).output("out", &out));
+        all.push(case(p.args(), n).with("UPSAMPLE").input("x", &x).output("out", &out));
     }
+}
+
+pub fn copy(draw: &mut Draw) -> Vec<Case> {
+    let mut all = vec![];
+    copies(&mut all, &[], |n| draw.words(n));
+    copies(&mut all, &["F32"], |n| draw.words(n).iter().map(|x| *x as f32 - 3e17).collect());
+    copies(&mut all, &["WIDE"], |n| draw.halves(4 * n).chunks(4).map(|x| [x[0], x[1], x[2], x[3]]).collect());
     all
 }
 

@@ -18,21 +18,28 @@ use case::{Case, Draw, check};
 use masque_engine::gpu::shader::{SOURCES, shipped};
 
 /// Kernels on `f32`, and products, which have tests of their own with other tolerances.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("activation", "floats.rs"),
     ("add", "floats.rs"),
     ("group_norm", "floats.rs"),
     ("group_norm_parts", "floats.rs"),
     ("group_norm_scale", "floats.rs"),
+    ("relu", "floats.rs"),
     ("softmax", "floats.rs"),
+    ("table", "floats.rs"),
     ("conv2d", "matmul.rs"),
     ("matmul", "matmul.rs"),
     ("pack_b", "matmul.rs"),
 ];
 
-/// Kernels that run before others, whose twin computes the result of both.
-const WITHIN: [(&str, &str); 3] =
-    [("pack_b", "matmul"), ("group_norm_parts", "group_norm"), ("group_norm_scale", "group_norm")];
+/// Kernels that share a twin: steps of one computation, or forms of one function.
+const WITHIN: [(&str, &str); 5] = [
+    ("pack_b", "matmul"),
+    ("group_norm_parts", "group_norm"),
+    ("group_norm_scale", "group_norm"),
+    ("relu", "activation"),
+    ("table", "activation"),
+];
 
 macro_rules! kernels {
     ($($stem:ident: $cases:path),* $(,)?) => {

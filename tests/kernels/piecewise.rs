@@ -74,8 +74,14 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
             let bits = draw.halves((n * shape.thresholds).div_ceil(32));
             let mut out = poisoned(n);
             piecewise(&p, &delta, &bits, &shape.table, &dealt, &mut out);
-            let case = Case::new("piecewise", p.args(), n).input("delta", &delta).input("bits", &bits);
-            all.push(case.input("table", &shape.table).input("dealt", &dealt).output("out", &out));
+            let case = || {
+                let case = Case::new("piecewise", p.args(), n).input("delta", &delta).input("bits", &bits);
+                case.input("table", &shape.table).input("dealt", &dealt).output("out", &out)
+            };
+            all.push(case());
+            if degree == 1 {
+                all.push(case().with("LINEAR"));
+            }
         }
     }
     all

@@ -6,7 +6,8 @@ use naga::{Expression, Function, Handle, Scalar, ScalarKind, TypeInner};
 use crate::{Shader, all};
 
 /// Kernels on plaintext; with `F32` others are, too.
-pub const PLAINTEXT: [&str; 6] = ["activation", "add", "group_norm", "group_norm_parts", "group_norm_scale", "softmax"];
+pub const PLAINTEXT: [&str; 8] =
+    ["activation", "add", "group_norm", "group_norm_parts", "group_norm_scale", "relu", "softmax", "table"];
 /// Kernels that turn values a party knows into ring words, or back.
 const CODEC: [&str; 1] = ["encode"];
 
