@@ -2,8 +2,11 @@
 
 mod activation;
 mod basics;
+mod conv;
 mod norm;
+mod row_softmax;
 mod softmax;
+mod trace;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};
