@@ -201,29 +201,3 @@ fn maximum_of_rows() {
         }
     }
 }
-
-#[test]
-fn matrices_and_server_weights() {
-    let world = World::new(9);
-    let (rows, inputs, outputs) = (19, 24, 10);
-    let x = uniform(&world, "x", rows * inputs, 1 << 12);
-    let w = uniform(&world, "w", inputs * outputs, 1 << 12);
-    let bias = uniform(&world, "b", outputs, 1 << 20);
-    let layer = Layer::Dense { rows, inputs, outputs, transposed: false };
-    let out = world.run(|world, ctx| {
-        let fixed = FixedWeights { weight: w.clone(), bias: Some(bias.clone()) };
-        let weights = share_weights(ctx, &layer, 52, 12, (ctx.role == Role::Server).then_some(&fixed))?;
-        let x = world.share(ctx, "x", &x, 56, 10)?;
-        let y = linear(ctx, &x, &layer, &weights)?;
-        words(ctx, &y)
-    });
-    let y = reconstruct(&out.client, &out.server, 52);
-    for r in 0..rows {
-        for o in 0..outputs {
-            let want: i64 = (0..inputs).map(|i| x[r * inputs + i] * w[o * inputs + i]).sum::<i64>() + bias[o];
-            assert_eq!(y[r * outputs + o], want);
-        }
-    }
-    let setup = Cost { to_client: packed_bytes(inputs * outputs, 52), half_rounds: 1, ..Cost::default() };
-    assert_eq!(out.cost, setup + linear_cost(&layer, 52));
-}

@@ -3,6 +3,7 @@
 mod activation;
 mod basics;
 mod conv;
+mod linear;
 mod norm;
 mod row_softmax;
 mod softmax;

@@ -87,7 +87,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     let part = |ctx: &mut Ctx, at: u32| {
         ctx.deal(w.n, bits, false, |rec| {
             let out = rec.words(w.n)?;
-            rec.run(&Kernel::new("bit"), args![n: w.n, at: at], bufs![x: &w.lam, out: &out], w.n)?;
+            rec.run(&Kernel::new("bit"), args![n: w.n, at: at], bufs![x: &w.lam, out: &out], w.n.div_ceil(8))?;
             Ok(out)
         })
     };
@@ -100,7 +100,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
                 &Kernel::new("lift"),
                 args![n: w.n, k: w.k, first: ctx.first()],
                 bufs![delta: w.opened(), lam: &w.lam, wrap: &wrap, top: &top, out: &out],
-                w.n,
+                w.n.div_ceil(8),
             )?;
             Some(out)
         }
