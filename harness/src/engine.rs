@@ -1,7 +1,7 @@
 //! The seam between the command line and the engine: what the harness asks for and what it gets back.
 //!
-//! Nothing else in this crate calls the engine or the models crate, so everything around it is tested with an
-//! [`Outcome`] made by hand.
+//! Nothing else in this crate calls the engine or the models crate (but for [`crate::bench`], which measures them), so
+//! everything around it is tested with an [`Outcome`] made by hand.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -96,7 +96,7 @@ pub fn generate(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Resul
     }
 }
 
-fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
+pub(crate) fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
     gpu::AdapterChoice {
         adapter: gpu.adapter.as_ref().map(|a| match a {
             AdapterChoice::Index(i) => i.to_string(),
@@ -110,7 +110,7 @@ fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
     }
 }
 
-fn adapter_report(a: &gpu::AdapterReport) -> Adapter {
+pub(crate) fn adapter_report(a: &gpu::AdapterReport) -> Adapter {
     Adapter {
         name: a.name.clone(),
         driver: a.driver.clone(),
