@@ -89,12 +89,7 @@ pub fn measure(trio: &mut Trio, op: &dyn Operation, repeat: usize, evals: &mut u
     })
 }
 
-fn repetition(
-    trio: &mut Trio,
-    op: &dyn Operation,
-    evals: &mut u32,
-    mut errors: Option<&mut Errors>,
-) -> Result<Sample> {
+fn repetition(trio: &mut Trio, op: &dyn Operation, evals: &mut u32, mut errors: Option<&mut Errors>) -> Result<Sample> {
     let mut sample = Sample { cpu: Some(0.0), ..Sample::default() };
     let name = op.label();
     let name = format!("{} {}", name.op, name.form);
@@ -112,8 +107,7 @@ fn repetition(
         let (cpu, corrections, sent) = (cpu_seconds(), trio.offline_bytes(), trio.online_bytes());
         let dealt = trio.offline(during, |ctx| Ok(op.run(ctx, &held[2]).map(drop)?))?;
         let verify = errors.is_some();
-        let parts =
-            trio.online(during, [&held[0], &held[1]], |ctx, held| party(ctx, op, held, &name, verify))?;
+        let parts = trio.online(during, [&held[0], &held[1]], |ctx, held| party(ctx, op, held, &name, verify))?;
         sample.cpu = sample.cpu.zip(cpu).zip(cpu_seconds()).map(|((sum, from), to)| sum + to - from);
         let sent = trio.online_bytes().since(&sent);
         sample.total += parts.iter().map(|p| p.took).max().unwrap_or_default().as_secs_f64();
@@ -184,10 +178,9 @@ fn values(client: &Words, server: &Words) -> Vec<f64> {
     match (&client.opened, client.k) {
         (None, k) => pairs.map(|(a, b)| signed(a.wrapping_add(*b), k) as f64 / unit).collect(),
         (Some(opened), 1) => pairs.zip(opened).map(|((a, b), c)| (a ^ b ^ c) as f64).collect(),
-        (Some(opened), k) => pairs
-            .zip(opened)
-            .map(|((a, b), d)| signed(d.wrapping_sub(*a).wrapping_sub(*b), k) as f64 / unit)
-            .collect(),
+        (Some(opened), k) => {
+            pairs.zip(opened).map(|((a, b), d)| signed(d.wrapping_sub(*a).wrapping_sub(*b), k) as f64 / unit).collect()
+        }
     }
 }
 

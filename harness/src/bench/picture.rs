@@ -13,6 +13,8 @@ use crate::units;
 /// DejaVu Sans, so that pictures look the same everywhere and need no font of the system.
 const FONT: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans-subset.ttf");
 const SIZE: (u32, u32) = (1140, 430);
+/// Pixels of the PNG for each unit. Even, because glyphs of an odd height are placed half a pixel off.
+const SCALE: u32 = 2;
 
 const INK: RGBColor = RGBColor(0x2b, 0x2a, 0x28);
 const SOFT: RGBColor = RGBColor(0x76, 0x73, 0x6c);
@@ -22,11 +24,12 @@ const BARS: [[RGBColor; 2]; 2] = [
     [RGBColor(0x8c, 0x8c, 0x8c), RGBColor(0xd3, 0xd3, 0xd3)],
     [RGBColor(0x3f, 0x8f, 0x5a), RGBColor(0xb6, 0xdc, 0xc1)],
 ];
-const OPS: [(&str, &str); 3] = [("silu", "SiLU"), ("gelu", "GeLU"), ("exp", "exp")];
+/// Operations of the picture with their names in it.
+pub const OPS: [(&str, &str); 3] = [("silu", "SiLU"), ("gelu", "GeLU"), ("exp", "exp")];
 
 /// Values of one kind for the operations that were measured.
 struct Panel {
-    title: &'static str,
+    title: String,
     /// For each operation: name, and for precise and loose what is online and what is added offline.
     groups: Vec<(&'static str, [(f64, f64); 2])>,
     log: bool,
@@ -34,8 +37,13 @@ struct Panel {
     ratio: fn(f64) -> String,
 }
 
-fn bytes(v: f64) -> String {
-    if v < 99.95 { format!("{v:.1}") } else { format!("{v:.0}") }
+/// Three significant digits.
+fn short(v: f64) -> String {
+    match v {
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => format!("{v:.0}"),
+    }
 }
 
 fn percent(r: f64) -> String {
@@ -54,30 +62,32 @@ pub fn possible(report: &Report) -> bool {
 }
 
 fn panels(report: &Report) -> [Panel; 3] {
-    let groups = |f: fn(&Row) -> (f64, f64)| {
+    let groups = |f: &dyn Fn(&Row) -> (f64, f64)| {
         let values = OPS.iter().filter_map(|(op, name)| Some((*name, pair(report, op)?.map(f))));
         values.collect::<Vec<_>>()
     };
+    let slow = report.rows.iter().any(|r| OPS.iter().any(|(op, _)| r.op == *op) && r.total_s.median > 1.0);
+    let (unit, factor) = if slow { ("s", 1.0) } else { ("ms", 1e3) };
     [
         Panel {
-            title: "Mean square error",
-            groups: groups(|r| (r.mse, 0.0)),
+            title: "Mean square error".into(),
+            groups: groups(&|r| (r.mse, 0.0)),
             log: true,
             label: |v| format!("{v:.1e}"),
             ratio: |r| format!("\u{d7}{r:.2}"),
         },
         Panel {
-            title: "Latency",
-            groups: groups(|r| (r.total_s.median, r.offline_s.median)),
+            title: format!("Latency, {unit}"),
+            groups: groups(&|r| (r.total_s.median * factor, r.offline_s.median * factor)),
             log: false,
-            label: units::seconds,
+            label: short,
             ratio: percent,
         },
         Panel {
-            title: "Communication, bytes an element",
-            groups: groups(|r| (r.per_element(r.online_bytes()), r.per_element(r.offline_bytes))),
+            title: "Communication, bytes an element".into(),
+            groups: groups(&|r| (r.per_element(r.online_bytes()), r.per_element(r.offline_bytes))),
             log: false,
-            label: bytes,
+            label: short,
             ratio: percent,
         },
     ]
@@ -88,19 +98,18 @@ pub fn svg(report: &Report) -> Result<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        draw(&area, report)?;
+        draw(&Canvas { area, scale: 1.0 }, report)?;
     }
     Ok(text)
 }
 
-/// The picture as a PNG file.
+/// The picture as a PNG file, at twice the size.
 pub fn png(report: &Report) -> Result<Vec<u8>> {
-    const SCALE: u32 = 1;
     let (width, height) = (SIZE.0 * SCALE, SIZE.1 * SCALE);
     let mut pixels = vec![0; (width * height * 3) as usize];
     {
         let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-        draw(&area, report)?;
+        draw(&Canvas { area, scale: f64::from(SCALE) }, report)?;
     }
     let image = image::RgbImage::from_raw(width, height, pixels).ok_or("a picture of the declared size")?;
     let mut file = std::io::Cursor::new(vec![]);
@@ -117,32 +126,37 @@ fn font() {
     });
 }
 
-type Area<'a, B> = DrawingArea<B, Shift>;
+/// Draws in units that do not depend on the picture's resolution.
+struct Canvas<B: DrawingBackend> {
+    area: DrawingArea<B, Shift>,
+    scale: f64,
+}
 
-fn write<B: DrawingBackend>(
-    area: &Area<'_, B>,
-    text: &str,
-    at: (f64, f64),
-    size: f64,
-    color: RGBColor,
-    anchor: HPos,
-) -> Result<()>
+impl<B: DrawingBackend> Canvas<B>
 where
     B::ErrorType: 'static,
 {
-    let style = TextStyle::from(("sans-serif", size).into_font()).color(&color).pos(Pos::new(anchor, VPos::Center));
-    Ok(area.draw(&Text::new(text.to_owned(), (at.0 as i32, at.1 as i32), style))?)
+    fn place(&self, (x, y): (f64, f64)) -> (i32, i32) {
+        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+    }
+
+    fn write(&self, text: &str, at: (f64, f64), size: f64, color: RGBColor, anchor: HPos) -> Result<()> {
+        let font = ("sans-serif", size * self.scale).into_font();
+        let style = TextStyle::from(font).color(&color).pos(Pos::new(anchor, VPos::Center));
+        Ok(self.area.draw(&Text::new(text.to_owned(), self.place(at), style))?)
+    }
+
+    fn bar(&self, x: (f64, f64), y: (f64, f64), color: RGBColor) -> Result<()> {
+        let corners = [self.place((x.0, y.0)), self.place((x.1, y.1))];
+        Ok(self.area.draw(&Rectangle::new(corners, color.filled()))?)
+    }
+
+    fn line(&self, x: (f64, f64), y: f64, color: RGBColor) -> Result<()> {
+        Ok(self.area.draw(&PathElement::new(vec![self.place((x.0, y)), self.place((x.1, y))], color))?)
+    }
 }
 
-fn bar<B: DrawingBackend>(area: &Area<'_, B>, x: (f64, f64), y: (f64, f64), color: RGBColor) -> Result<()>
-where
-    B::ErrorType: 'static,
-{
-    let corners = [(x.0 as i32, y.0 as i32), (x.1 as i32, y.1 as i32)];
-    Ok(area.draw(&Rectangle::new(corners, color.filled()))?)
-}
-
-fn draw<B: DrawingBackend>(area: &Area<'_, B>, report: &Report) -> Result<()>
+fn draw<B: DrawingBackend>(canvas: &Canvas<B>, report: &Report) -> Result<()>
 where
     B::ErrorType: 'static,
 {
@@ -150,22 +164,22 @@ where
         return Err("the picture needs precise and loose rows of silu, gelu or exp".into());
     }
     font();
-    area.fill(&WHITE)?;
+    canvas.area.fill(&WHITE)?;
     let width = f64::from(SIZE.0) / 3.0;
     for (i, panel) in panels(report).iter().enumerate() {
-        draw_panel(area, panel, (width * i as f64 + 62.0, width * (i + 1) as f64 - 18.0))?;
+        draw_panel(canvas, panel, (width * i as f64 + 62.0, width * (i + 1) as f64 - 18.0))?;
     }
     let legend = [("precise", BARS[0][0]), ("loose", BARS[1][0]), ("precise, offline", BARS[0][1])];
     let legend = legend.into_iter().chain([("loose, offline", BARS[1][1])]);
     let y = f64::from(SIZE.1) - 22.0;
     for (i, (name, color)) in legend.enumerate() {
         let x = 62.0 + 135.0 * i as f64;
-        bar(area, (x, x + 12.0), (y - 6.0, y + 6.0), color)?;
-        write(area, name, (x + 18.0, y), 13.0, SOFT, HPos::Left)?;
+        canvas.bar((x, x + 12.0), (y - 6.0, y + 6.0), color)?;
+        canvas.write(name, (x + 18.0, y), 13.0, SOFT, HPos::Left)?;
     }
     let note = format!("{} \u{b7} {} \u{b7} {}", elements(report), report.link, report.adapter.name);
-    write(area, &note, (f64::from(SIZE.0) - 18.0, y), 13.0, SOFT, HPos::Right)?;
-    area.present()?;
+    canvas.write(&note, (f64::from(SIZE.0) - 18.0, y), 13.0, SOFT, HPos::Right)?;
+    canvas.area.present()?;
     Ok(())
 }
 
@@ -188,7 +202,7 @@ fn ticks(log: bool, low: f64, high: f64) -> Vec<f64> {
     (0..).map(|i| f64::from(i) * step).take_while(|v| *v <= high).collect()
 }
 
-fn draw_panel<B: DrawingBackend>(area: &Area<'_, B>, panel: &Panel, (left, right): (f64, f64)) -> Result<()>
+fn draw_panel<B: DrawingBackend>(canvas: &Canvas<B>, panel: &Panel, (left, right): (f64, f64)) -> Result<()>
 where
     B::ErrorType: 'static,
 {
@@ -199,13 +213,12 @@ where
     let low = if panel.log { all().fold(f64::MAX, f64::min).floor() - 1.0 } else { 0.0 };
     let high = if panel.log { most } else { most.max(1e-9) };
     let y = |v: f64| bottom - (scale(v) - low).max(0.0) / (high - low) * (bottom - top);
-    write(area, panel.title, (left, 24.0), 17.0, INK, HPos::Left)?;
+    canvas.write(&panel.title, (left, 24.0), 17.0, INK, HPos::Left)?;
     for tick in ticks(panel.log, low, high) {
-        let value = if panel.log { 10f64.powf(tick) } else { tick };
-        let at = y(value);
-        area.draw(&PathElement::new(vec![(left as i32, at as i32), (right as i32, at as i32)], RULE))?;
-        let text = if panel.log { format!("1e{tick:.0}") } else { (panel.label)(tick) };
-        write(area, if tick == 0.0 && !panel.log { "0" } else { &text }, (left - 6.0, at), 12.0, SOFT, HPos::Right)?;
+        let at = y(if panel.log { 10f64.powf(tick) } else { tick });
+        canvas.line((left, right), at, RULE)?;
+        let text = if panel.log { format!("1e{tick:.0}") } else { format!("{}", (tick * 1e6).round() / 1e6) };
+        canvas.write(&text, (left - 6.0, at), 12.0, SOFT, HPos::Right)?;
     }
     let step = (right - left) / panel.groups.len() as f64;
     for (i, (name, pair)) in panel.groups.iter().enumerate() {
@@ -213,19 +226,18 @@ where
         let wide = (step * 0.32).min(44.0);
         for (j, (online, offline)) in pair.iter().enumerate() {
             let x = if j == 0 { (centre - wide - 2.0, centre - 2.0) } else { (centre + 2.0, centre + wide + 2.0) };
-            bar(area, x, (y(*online), bottom), BARS[j][0])?;
+            canvas.bar(x, (y(*online), bottom), BARS[j][0])?;
             if *offline > 0.0 {
-                bar(area, x, (y(online + offline), y(*online)), BARS[j][1])?;
+                canvas.bar(x, (y(online + offline), y(*online)), BARS[j][1])?;
             }
             let middle = (x.0 + x.1) / 2.0;
-            write(area, &(panel.label)(*online), (middle, y(online + offline) - 9.0), 11.0, INK, HPos::Center)?;
+            canvas.write(&(panel.label)(*online), (middle, y(online + offline) - 9.0), 11.0, INK, HPos::Center)?;
         }
         let ratio = pair[1].0 / pair[0].0;
-        write(area, &(panel.ratio)(ratio), (centre, 56.0), 14.0, BARS[1][0], HPos::Center)?;
-        write(area, name, (centre, bottom + 16.0), 14.0, INK, HPos::Center)?;
+        canvas.write(&(panel.ratio)(ratio), (centre, 56.0), 14.0, BARS[1][0], HPos::Center)?;
+        canvas.write(name, (centre, bottom + 16.0), 14.0, INK, HPos::Center)?;
     }
-    area.draw(&PathElement::new(vec![(left as i32, bottom as i32), (right as i32, bottom as i32)], SOFT))?;
-    Ok(())
+    canvas.line((left, right), bottom, SOFT)
 }
 
 #[cfg(test)]
@@ -243,7 +255,7 @@ mod tests {
         }
         let png = png(&report).unwrap();
         let picture = image::load_from_memory(&png).unwrap().to_rgb8();
-        assert_eq!(picture.dimensions(), SIZE);
+        assert_eq!(picture.dimensions(), (SIZE.0 * SCALE, SIZE.1 * SCALE));
         let has = |c: RGBColor| picture.pixels().any(|p| p.0 == [c.0, c.1, c.2]);
         assert!(has(BARS[0][0]) && has(BARS[1][0]) && has(BARS[0][1]), "a bar is missing");
         assert!(has(INK), "text is missing");

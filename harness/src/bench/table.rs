@@ -16,7 +16,7 @@ fn each(bytes: u64, row: &Row) -> String {
 /// Three significant digits, or more where there are more in front of the point.
 pub fn number(v: f64) -> String {
     match v {
-        v if v == 0.0 => "0".into(),
+        0.0 => "0".into(),
         v if v < 9.995 => format!("{v:.3}"),
         v if v < 99.95 => format!("{v:.2}"),
         v => format!("{v:.0}"),
@@ -44,7 +44,7 @@ pub const COLUMNS: [Column; 15] = [
     ("total", |r| spread(&r.total_s)),
     ("compute", |r| units::seconds(r.compute_s.median)),
     ("network", |r| units::seconds(r.network_s.median)),
-    ("offline", |r| spread(&r.offline_s)),
+    ("offline", |r| units::seconds(r.offline_s.median)),
     ("to server B", |r| each(r.to_server_bytes, r)),
     ("to client B", |r| each(r.to_client_bytes, r)),
     ("offline B", |r| each(r.offline_bytes, r)),
@@ -60,8 +60,11 @@ fn known(bytes: Option<u32>) -> String {
     bytes.map_or_else(|| "\u{2013}".into(), |b| b.to_string())
 }
 
-/// Loose over precise: heading, ours, and what the paper states.
-pub const RATIOS: [(&str, fn(&Ratio) -> f64, Option<Stated>); 5] = [
+/// A column of ratios: heading, ours, and what the paper states.
+type Compared = (&'static str, fn(&Ratio) -> f64, Option<Stated>);
+
+/// Loose over precise.
+pub const RATIOS: [Compared; 5] = [
     ("latency", |r| r.latency, Some(published::LATENCY)),
     ("online bytes", |r| r.online_bytes, Some(published::BYTES)),
     ("offline bytes", |r| r.offline_bytes, None),
@@ -71,7 +74,7 @@ pub const RATIOS: [(&str, fn(&Ratio) -> f64, Option<Stated>); 5] = [
 
 /// A ratio for people: errors as factors, costs as changes.
 pub fn ratio(heading: &str, value: f64) -> String {
-    if heading.contains("MSE") { format!("x{value:.2}") } else { format!("{:+.1} %", (value - 1.0) * 100.0) }
+    if heading.contains("MSE") { format!("x{value:.2}") } else { format!("{:+.2} %", (value - 1.0) * 100.0) }
 }
 
 /// The paper's range.
@@ -176,7 +179,16 @@ mod tests {
     #[test]
     fn text_shows_every_row_and_the_paper() {
         let text = text(&report());
-        for part in ["silu precise", "exp loose", "relu", "CrypTen", "1456", "-35.6 % to -14.1 %", "x2.55 to x26.25", "x26.50"] {
+        for part in [
+            "silu precise",
+            "exp loose",
+            "relu",
+            "CrypTen",
+            "1456",
+            "-35.60 % to -14.05 %",
+            "x2.55 to x26.25",
+            "x26.50",
+        ] {
             assert!(text.contains(part), "{part:?} is missing in\n{text}");
         }
     }

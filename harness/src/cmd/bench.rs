@@ -171,6 +171,15 @@ fn operations(args: OpsArgs) -> Result<()> {
     if rows.is_empty() {
         return Err(Error::Setting("no operation has such an approximation; leave --approx out".into()));
     }
+    let figure =
+        |set| rows.iter().any(|op| picture::OPS.iter().any(|(o, _)| op.label().op == *o && op.label().approx == set));
+    if (args.svg.is_some() || args.png.is_some())
+        && ![approx::Approx::Precise, approx::Approx::Loose].into_iter().all(|set| figure(Some(set)))
+    {
+        return Err(Error::Setting(
+            "--svg and --png need precise and loose silu, gelu or exp among the operations".into(),
+        ));
+    }
     let origin = std::time::Instant::now();
     if args.trace.is_some() {
         trio.start_trace(origin);

@@ -4,9 +4,7 @@ use masque_engine::approx::{Approx, Piecewise};
 use masque_engine::graph::ops::Function;
 use masque_engine::protocol::{self, Ctx, Error, Map, Octaves, Share, SoftmaxSpec, Window, Wire};
 
-use crate::bench::Result;
-
-use super::{Held, Label, Operation, Output, Piece, Tensor, Wanted, per_piece, rng, unit};
+use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, per_piece, rng, unit};
 
 /// Fraction bits of the inputs' shares, which live in Z_2^64.
 const INPUT: u32 = 20;
@@ -18,7 +16,6 @@ const RESULT: (u32, u32) = (12, 40);
 type Fallible<T> = std::result::Result<T, Error>;
 type Run = Box<dyn Fn(&mut Ctx, &Held) -> Fallible<Output> + Send + Sync>;
 type Open = Box<dyn Fn(&mut Ctx, Vec<Share>) -> Fallible<Held> + Send + Sync>;
-type Rows = Result<Vec<Box<dyn Operation>>>;
 type Function64 = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 
 /// A function of one or two elements.
@@ -122,7 +119,13 @@ fn window(f: u32) -> Window {
     Window { lo: f - 8, hi: f + 9 }
 }
 
-fn tabulated(op: &'static str, function: Function, table: Piecewise, wanted: &Wanted, range: (f64, f64)) -> Elementwise {
+fn tabulated(
+    op: &'static str,
+    function: Function,
+    table: Piecewise,
+    wanted: &Wanted,
+    range: (f64, f64),
+) -> Elementwise {
     let exact = Box::new(move |x: &[f64]| Approx::Exact.apply(function, x[0]));
     let run = Box::new(move |ctx: &mut Ctx, held: &Held| {
         let x = open(ctx, &held.shares[0], WIRE)?;

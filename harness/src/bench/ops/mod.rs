@@ -57,12 +57,15 @@ impl Wanted {
     }
 }
 
+/// Operations, each a row of the table.
+pub type Rows = Result<Vec<Box<dyn Operation>>>;
+
 /// Several operations under one name on the command line.
 pub struct Family {
     /// That name.
     pub name: &'static str,
     /// Its rows.
-    pub rows: fn(&Wanted) -> Result<Vec<Box<dyn Operation>>>,
+    pub rows: fn(&Wanted) -> Rows,
     /// Names of its shapes.
     pub shapes: fn() -> Vec<&'static str>,
 }

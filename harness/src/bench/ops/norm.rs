@@ -3,8 +3,7 @@
 use masque_engine::exec::PlanConfig;
 use masque_engine::protocol::{Ctx, Error, FixedWeights, NormShape, Role, Share, normalise, settle, share_weights};
 
-use super::{Held, Label, Operation, Output, Piece, Tensor, Wanted, normal, rng, shapes};
-use crate::bench::Result;
+use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, normal, rng, shapes};
 
 /// Groups of a group normalisation, and what is added to variances.
 const GROUPS: usize = 32;
@@ -27,7 +26,7 @@ pub fn layer_shapes() -> Vec<&'static str> {
 }
 
 /// `[1, positions, channels]` in 32 groups.
-pub fn group(wanted: &Wanted) -> Result<Vec<Box<dyn Operation>>> {
+pub fn group(wanted: &Wanted) -> Rows {
     let (name, (positions, channels)) = *wanted.shape(shapes::NORMS, "norm-32", "norm-8");
     let plan = PlanConfig::default();
     let shape = NormShape::groups((1, positions, channels), GROUPS, EPS, plan.variance, plan.activation);
@@ -35,7 +34,7 @@ pub fn group(wanted: &Wanted) -> Result<Vec<Box<dyn Operation>>> {
 }
 
 /// `[positions, channels]`, each row by itself.
-pub fn layer(wanted: &Wanted) -> Result<Vec<Box<dyn Operation>>> {
+pub fn layer(wanted: &Wanted) -> Rows {
     let (name, (positions, channels)) = *wanted.shape(shapes::NORMS, "norm-32", "norm-8");
     let plan = PlanConfig::default();
     let shape = NormShape::layer(positions, channels, EPS, plan.variance, plan.activation);
@@ -81,8 +80,7 @@ impl Operation for Norm {
             })
             .collect();
         let rounded = |v: f64, f: u32| (v * f64::from(f).exp2()).round() / f64::from(f).exp2();
-        let gamma: Vec<f64> =
-            (0..s.channels).map(|_| rounded(1.0 + 0.2 * normal(&mut rng), self.gamma_bits)).collect();
+        let gamma: Vec<f64> = (0..s.channels).map(|_| rounded(1.0 + 0.2 * normal(&mut rng), self.gamma_bits)).collect();
         let beta: Vec<f64> = (0..s.channels).map(|_| normal(&mut rng)).collect();
         let mut sums = vec![(0.0, 0.0); groups.len()];
         let len = s.group_len() as f64;

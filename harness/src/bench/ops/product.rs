@@ -6,8 +6,7 @@ use masque_engine::protocol::{self, Ctx, Error, FixedWeights, Layer, MatmulShape
 use rand_chacha::rand_core::Rng;
 
 use super::shapes::{self, Conv, Product};
-use super::{Held, Label, Operation, Output, Piece, Tensor, Wanted, normal, rng};
-use crate::bench::Result;
+use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, normal, rng};
 
 /// Ring of products and of their secret factors.
 const RING: u32 = 40;
@@ -39,7 +38,7 @@ pub fn matmul_shapes() -> Vec<&'static str> {
 }
 
 /// The named product, or an attention's logits and a dense layer.
-pub fn matmul(wanted: &Wanted) -> Result<Vec<Box<dyn Operation>>> {
+pub fn matmul(wanted: &Wanted) -> Rows {
     let named = wanted.shape.as_ref().and_then(|s| shapes::PRODUCTS.iter().find(|(name, _)| name == s));
     let usual = [("qk-16", "qk-8"), ("to-q-16", "context-64")];
     let chosen: Vec<_> = match named {
@@ -68,7 +67,7 @@ pub fn conv_shapes() -> Vec<&'static str> {
 }
 
 /// The named convolution with the server's weights and with a secret kernel.
-pub fn conv(wanted: &Wanted) -> Result<Vec<Box<dyn Operation>>> {
+pub fn conv(wanted: &Wanted) -> Rows {
     let (name, Conv { inputs, outputs, extent, kernel, stride }) = *wanted.shape(shapes::CONVS, "res-8", "in-64");
     let (h, w, pad) = (extent, extent, kernel / 2);
     let shape = ConvShape { n: 1, h, w, c: inputs, kernel, stride, pad, pad_after: pad, outputs };

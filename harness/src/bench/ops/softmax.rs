@@ -3,8 +3,7 @@
 use masque_engine::approx::Approx;
 use masque_engine::protocol::{Ctx, Error, RowMaximum, RowSoftmax, Share, SoftmaxSpec, row_softmax};
 
-use super::{Held, Label, Operation, Output, Piece, Tensor, Wanted, per_piece, rng, shapes, unit};
-use crate::bench::Result;
+use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, per_piece, rng, shapes, unit};
 
 /// Fraction bits of logits and result.
 const INPUT: u32 = 20;
@@ -27,7 +26,7 @@ pub fn shapes() -> Vec<&'static str> {
 }
 
 /// One row of the table for each approximation and way to the maximum.
-pub fn rows(wanted: &Wanted) -> Result<Vec<Box<dyn Operation>>> {
+pub fn rows(wanted: &Wanted) -> Rows {
     let range = wanted.interval("softmax", (-14.0, 0.0), (-100.0, 100.0))?;
     let named = wanted.shape.as_ref().and_then(|s| shapes::ATTENTIONS.iter().find(|(name, _)| name == s));
     let (rows, cols) = named.map_or((wanted.elements.div_ceil(wanted.columns), wanted.columns), |(_, shape)| *shape);
