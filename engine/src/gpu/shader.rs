@@ -37,6 +37,13 @@ impl Kernel {
     }
 }
 
+impl std::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.file)?;
+        self.defines.iter().try_for_each(|d| write!(f, " {d}"))
+    }
+}
+
 /// Every shader file: stem (with `shared/` in front for imports, `testing/` for what only tests run) and text.
 pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 

@@ -7,6 +7,7 @@ use super::Error;
 use crate::correlated::{Key, Scope};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
+use crate::trace::Lane;
 use crate::{args, bufs};
 
 /// Bits on the wire and rounds, as declared by a protocol or counted by a run.
@@ -232,7 +233,7 @@ impl Ctx {
         let peer = self.links.peer.as_mut().expect("a party has a peer");
         peer.send(at, bytes)?;
         let got = peer.recv(at)?;
-        self.wait += start.elapsed();
+        self.waited_since(start, "exchange", at, total);
         self.checked(at, &got, total)?;
         self.cost = self.cost + Cost { to_server: total, to_client: total, offline: 0, half_rounds: 2 };
         let mut rest = &got[..];
@@ -269,11 +270,16 @@ impl Ctx {
             None => {
                 let start = Instant::now();
                 let data = peer.recv(at)?;
-                self.wait += start.elapsed();
+                self.waited_since(start, "one way", at, bytes);
                 self.checked(at, &data, bytes)?;
                 Ok(Some(self.rec.upload(&data)?))
             }
         }
+    }
+
+    fn waited_since(&mut self, start: Instant, what: &'static str, at: Address, bytes: u64) {
+        self.wait += start.elapsed();
+        self.rec.note(Lane::Network, what, Some(at), bytes, start);
     }
 
     fn checked(&self, at: Address, data: &[u8], expected: u64) -> Result<(), Error> {
@@ -323,7 +329,7 @@ impl Ctx {
             Role::Server => {
                 let start = Instant::now();
                 let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
-                self.wait += start.elapsed();
+                self.waited_since(start, "corrections", at, bytes);
                 self.checked(at, &data, bytes)?;
                 self.cost.offline += bytes;
                 let msg = self.rec.upload(&data)?;
@@ -354,7 +360,8 @@ impl Ctx {
         for ((at, ..), d) in batch.iter().zip(data) {
             channel.send(*at, d)?;
         }
-        self.wait += start.elapsed();
+        let bytes = batch.iter().map(|(.., n)| *n as u64).sum();
+        self.waited_since(start, "corrections", batch[0].0, bytes);
         Ok(())
     }
 
