@@ -41,6 +41,10 @@ impl Op for Activation {
         one(inputs).cloned()
     }
 
+    fn nonlinear(&self, _inputs: &[&[usize]], output: &[usize]) -> u64 {
+        elements(output) as u64
+    }
+
     fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
         let out = ctx.output(node)?;
         let table = ctx.table(self.name(), self.function)?;
