@@ -7,7 +7,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders").canonicalize().expect("shaders folder");
     println!("cargo:rerun-if-changed={}", root.display());
     let mut list = String::from("&[\n");
-    for (folder, prefix) in [(root.clone(), ""), (root.join("shared"), "shared/")] {
+    for (folder, prefix) in [(root.clone(), ""), (root.join("shared"), "shared/"), (root.join("testing"), "testing/")] {
         let mut names: Vec<_> = fs::read_dir(&folder)
             .expect("shaders folder")
             .map(|e| e.expect("folder entry").path())

@@ -1,14 +1,22 @@
-// out[i] = a[i] + b[map(i)]. One thread per element.
-struct Params { n: u32, od: u32, om: u32, id: u32, im: u32 }
+// out[i] = a[i] + b[i]; with VECTOR b has one vector per image, added at every position. One thread per element.
+#ifdef VECTOR
+struct Params { n: u32, image: u32, channels: u32 }
+#else
+struct Params { n: u32 }
+#endif
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>; // [n]
-@group(0) @binding(2) var<storage, read> b: array<f32>; // [as the map says]
-@group(0) @binding(3) var<storage, read_write> out: array<f32>; // [n]
+@group(0) @binding(1) var<storage, read> a: array<F>; // [n]
+@group(0) @binding(2) var<storage, read> b: array<F>; // [n], or [n / image][channels]
+@group(0) @binding(3) var<storage, read_write> out: array<F>; // [n]
 #import thread
-#import map
+#import lane
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t >= p.n) { return; }
-    out[t] = a[t] + b[mapped(Map(p.od, p.om, p.id, p.im), t)];
+#ifdef VECTOR
+    out[t] = a[t] + b[(t / p.image) * p.channels + t % p.channels];
+#else
+    out[t] = a[t] + b[t];
+#endif
 }

@@ -16,8 +16,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let v = r_lo(r_shr(low, 16u * g)) & 0xffffu;
     var word = r_zero();
     for (var q = 0u; q < 4u; q++) {
-        let nibble = (v >> (4u * q)) & 15u;
-        if (nibble != 0u) { word = r_xor(word, r_shl(r_of(1u), 15u * q + nibble - 1u)); }
+        // Nibble 0 has no bit.
+        let hot = (1u << ((v >> (4u * q)) & 15u)) >> 1u;
+        word = r_xor(word, r_shl(r_of(hot), 15u * q));
     }
     out[t] = word;
 }

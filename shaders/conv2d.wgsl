@@ -11,7 +11,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read> a: array<V>; // [images][h][w][channels], channels a multiple of 4
 #endif
 @group(0) @binding(2) var<storage, read> b: array<V>; // panels [tiles_n][1 + kernel * kernel * channels rounded up to 4][width]
+#ifdef RAGGED
 @group(0) @binding(3) var<storage, read_write> out: array<E>; // [images][oh][ow][n]
+#else
+@group(0) @binding(3) var<storage, read_write> out: array<V>; // [images][oh][ow][n], n a multiple of 4
+#endif
 #import thread
 #import tile
 

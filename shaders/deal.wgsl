@@ -3,26 +3,25 @@
 struct Params { n: u32, k: u32, n0: u32, n1: u32, n2: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> c: array<R>; // [n]
+@group(0) @binding(2) var<storage, read> c: array<V>; // [n]
 @group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [n / 8 rounded up][k / 4]
 #import thread
 #import prg
 #import pack
+#import load8(c)
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t * 8u >= p.n) { return; }
     var l = prg8(0u, vec3<u32>(p.n0, p.n1, p.n2), t);
-    var s: array<R, 8>;
+    var s = load8_c(t);
     for (var i = 0u; i < 8u; i++) {
-        let at = t * 8u + i;
-        if (at < p.n) {
 #ifdef XOR
-            s[i] = r_xor(c[at], l[i]);
+        s[i] = r_xor(s[i], l[i]);
 #else
-            s[i] = r_sub(c[at], l[i]);
+        s[i] = r_sub(s[i], l[i]);
 #endif
-        }
+        if (t * 8u + i >= p.n) { s[i] = r_zero(); }
     }
     pack8(s, p.k, t);
 }

@@ -4,7 +4,8 @@ struct Params { images: u32, positions: u32, channels: u32, groups: u32, parts: 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> moments: array<vec2<f32>>; // [images][parts][groups]
 @group(0) @binding(2) var<storage, read> weight: array<f32>; // [channels]
-@group(0) @binding(3) var<storage, read_write> scale: array<vec2<f32>>; // [images][channels]
+@group(0) @binding(3) var<storage, read_write> mean: array<f32>; // [images][channels]
+@group(0) @binding(4) var<storage, read_write> scale: array<f32>; // [images][channels]
 #import thread
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
@@ -25,5 +26,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         squares += m.y / f32(p.positions * width) + share * d * d;
     }
     let variance = max(squares - shift * shift, 0.0);
-    scale[t] = vec2<f32>(origin + shift, weight[channel] / sqrt(variance + p.eps));
+    mean[t] = origin + shift;
+    scale[t] = weight[channel] / sqrt(variance + p.eps);
 }

@@ -13,7 +13,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read> a: array<V>; // strided [batches][m][k], every stride a multiple of 4, a_col 1
 #endif
 @group(0) @binding(2) var<storage, read> b: array<V>; // panels [batches or 1][tiles_n][1 + k rounded up to 4][width]
+#ifdef RAGGED
 @group(0) @binding(3) var<storage, read_write> out: array<E>; // strided [batches][m][n]
+#else
+@group(0) @binding(3) var<storage, read_write> out: array<V>; // the same, strides and n multiples of 4, out_col 1
+#endif
 #import thread
 #import tile
 

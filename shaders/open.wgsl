@@ -4,30 +4,31 @@
 struct Params { n: u32, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u32, n2: u32, add: vec2<u32> }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> x: array<R>; // [n]
-@group(0) @binding(3) var<storage, read_write> lam: array<R>; // [n]
+@group(0) @binding(2) var<storage, read> x: array<V>; // [n]
+@group(0) @binding(3) var<storage, read_write> lam: array<V>; // [n]
 @group(0) @binding(4) var<storage, read_write> msg: array<u32>; // [n / 8 rounded up][k / 4]
 #import thread
 #import prg
 #import pack
+#import load8(x)
+#import store8(lam)
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t * 8u >= p.n) { return; }
     var l = prg8(p.key, vec3<u32>(p.n0, p.n1, p.n2), t);
-    var s: array<R, 8>;
+    var v = load8_x(t);
     for (var i = 0u; i < 8u; i++) {
-        let at = t * 8u + i;
-        if (at < p.n) {
-            let v = r_shr(r_low(r_add(x[at], r_param(p.add)), p.from_), p.shift);
-            let m = r_low(l[i], p.k);
-            lam[at] = m;
+        l[i] = r_low(l[i], p.k);
+        let cut = r_shr(r_low(r_add(v[i], r_param(p.add)), p.from_), p.shift);
 #ifdef MINUS
-            s[i] = r_sub(v, m);
+        v[i] = r_sub(cut, l[i]);
 #else
-            s[i] = r_add(v, m);
+        v[i] = r_add(cut, l[i]);
 #endif
-        }
+        // Elements beyond the end are sent as zeros.
+        if (t * 8u + i >= p.n) { v[i] = r_zero(); }
     }
-    pack8(s, p.k, t);
+    store8_lam(t, l, p.n);
+    pack8(v, p.k, t);
 }

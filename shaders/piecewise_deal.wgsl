@@ -17,7 +17,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let l = r_low(lam[t], p.k);
     for (var b = 0u; b < p.branches; b++) {
         var m = l;
-        if (b == 1u && r_bit(l, p.k - 1u) == 1u) { m = r_sub(l, r_shl(r_of(1u), p.k)); }
+        if (b == 1u) { m = r_sub(l, r_shl(r_of(r_bit(l, p.k - 1u)), p.k)); }
         var power = m;
         for (var i = 0u; i < p.degree; i++) {
             out[(b * per_branch + i) * p.n + t] = power;
@@ -34,9 +34,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         if (b1 != NONE) { beta ^= r_bit(masks[b1 * p.n + t], 8u); }
         for (var b = 0u; b < p.branches; b++) {
             for (var i = 0u; i < p.degree; i++) {
-                var v = r_zero();
-                if (beta == 1u) { v = out[(b * per_branch + i) * p.n + t]; }
-                out[(b * per_branch + p.degree * (1u + chosen) + i) * p.n + t] = v;
+                let power = out[(b * per_branch + i) * p.n + t];
+                out[(b * per_branch + p.degree * (1u + chosen) + i) * p.n + t] = r_and(power, r_neg(r_of(beta)));
             }
         }
         out[(p.branches * per_branch + chosen) * p.n + t] = r_of(beta);

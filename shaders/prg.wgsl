@@ -3,9 +3,10 @@
 struct Params { n: u32, k: u32, key: u32, n0: u32, n1: u32, n2: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<R>; // [n]
+@group(0) @binding(2) var<storage, read_write> out: array<V>; // [n]
 #import thread
 #import prg
+#import store8(out)
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
@@ -18,17 +19,14 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     var a = prg8(p.key, nonce, t);
 #endif
     for (var i = 0u; i < 8u; i++) {
-        let at = t * 8u + i;
-        if (at < p.n) {
+        a[i] = r_low(a[i], p.k);
 #ifdef BOTH
 #ifdef XOR
-            out[at] = r_xor(r_low(a[i], p.k), r_low(b[i], p.k));
+        a[i] = r_xor(a[i], r_low(b[i], p.k));
 #else
-            out[at] = r_add(r_low(a[i], p.k), r_low(b[i], p.k));
+        a[i] = r_add(a[i], r_low(b[i], p.k));
 #endif
-#else
-            out[at] = r_low(a[i], p.k);
 #endif
-        }
     }
+    store8_out(t, a, p.n);
 }

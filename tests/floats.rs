@@ -144,22 +144,33 @@ fn rows_of_tables() {
 #[test]
 fn sums_and_copies_are_exact() {
     let mut r = recorder();
-    let (n, h, w, c) = (2, 5, 3, 7);
-    let (a, b, v) = (draw(n * h * w * c, 1), draw(n * h * w * c, 2), draw(n * c, 3));
-    let [ab, bb, vb] = [&a, &b, &v].map(|v| r.upload_slice(v).unwrap());
-    let want = reference::add::add(&a, &b, None);
-    check(&mut r, &want, 0.0, "add", |r, out| add(r, &ab, &bb, None, out, a.len()).unwrap());
-    let broadcast = Some(Broadcast { image: h * w * c, channels: c });
-    let want = reference::add::add(&a, &v, broadcast);
-    check(&mut r, &want, 0.0, "add vector", |r, out| add(r, &ab, &vb, broadcast, out, a.len()).unwrap());
-    let want = reference::copy::concat(&a, c, &b, c);
-    check(&mut r, &want, 0.0, "concat", |r, out| concat(r, Element::F32, n * h * w, (&ab, c), (&bb, c), out).unwrap());
-    let want = reference::copy::upsample(&a, [n, h, w, c]);
-    check(&mut r, &want, 0.0, "upsample", |r, out| upsample(r, Element::F32, &ab, [n, h, w, c], out).unwrap());
-    let want = reference::copy::slice(&a, c, 2, 4);
-    check(&mut r, &want, 0.0, "slice", |r, out| slice(r, Element::F32, &ab, n * h * w, c, (2, 4), out).unwrap());
-    let want = reference::product::product(&a, &b);
-    check(&mut r, &want, 0.0, "product", |r, out| product(r, &ab, &bb, out, a.len()).unwrap());
-    let want = reference::scale::scale(-1.7, &a);
-    check(&mut r, &want, 0.0, "scale", |r, out| scale(r, -1.7, &ab, out, a.len()).unwrap());
+    for (n, h, w, c) in [(2, 5, 3, 7), (2, 3, 4, 8), (1, 1, 1, 1)] {
+        let (a, b, v) = (draw(n * h * w * c, 1), draw(n * h * w * c, 2), draw(n * c, 3));
+        let [ab, bb, vb] = [&a, &b, &v].map(|v| r.upload_slice(v).unwrap());
+        let want = reference::add::add(&a, &b, None);
+        check(&mut r, &want, 0.0, "add", |r, out| add(r, &ab, &bb, None, out, a.len()).unwrap());
+        let broadcast = Some(Broadcast { image: h * w * c, channels: c });
+        let want = reference::add::add(&a, &v, broadcast);
+        check(&mut r, &want, 0.0, "add vector", |r, out| add(r, &ab, &vb, broadcast, out, a.len()).unwrap());
+        let want = reference::copy::concat(&a, c, &b, c);
+        check(&mut r, &want, 0.0, "concat", |r, out| {
+            concat(r, Element::F32, n * h * w, (&ab, c), (&bb, c), out).unwrap()
+        });
+        let want = reference::copy::upsample(&a, [n, h, w, c]);
+        check(&mut r, &want, 0.0, "upsample", |r, out| upsample(r, Element::F32, &ab, [n, h, w, c], out).unwrap());
+        let want: Vec<f32> = a.iter().map(|x| x.max(0.0)).collect();
+        check(&mut r, &want, 0.0, "relu", |r, out| {
+            activation(r, Curve::Exact(Function::Relu), &ab, out, a.len()).unwrap()
+        });
+        for (start, cols) in [(0, c), (c / 2, c - c / 2)] {
+            let want = reference::copy::slice(&a, c, start, cols);
+            check(&mut r, &want, 0.0, "slice", |r, out| {
+                slice(r, Element::F32, &ab, n * h * w, c, (start, cols), out).unwrap()
+            });
+        }
+        let want = reference::product::product(&a, &b);
+        check(&mut r, &want, 0.0, "product", |r, out| product(r, &ab, &bb, out, a.len()).unwrap());
+        let want = reference::scale::scale(-1.7, &a);
+        check(&mut r, &want, 0.0, "scale", |r, out| scale(r, -1.7, &ab, out, a.len()).unwrap());
+    }
 }

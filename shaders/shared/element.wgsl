@@ -8,6 +8,8 @@ fn e_add(a: E, b: E) -> E { return a + b; }
 fn e_sub(a: E, b: E) -> E { return a - b; }
 fn e4_make(x: E, y: E, z: E, w: E) -> E4 { return vec4<f32>(x, y, z, w); }
 fn e4_mac(c: E4, a: E, b: E4) -> E4 { return c + a * b; }
+fn e4_add(a: E4, b: E4) -> E4 { return a + b; }
+fn e4_sub(a: E4, b: E4) -> E4 { return a - b; }
 fn e4_keep(a: E4, keep: bool) -> E4 { return select(vec4<f32>(), a, keep); }
 fn e4_x(a: E4) -> E { return a.x; }
 fn e4_y(a: E4) -> E { return a.y; }
@@ -24,6 +26,8 @@ alias E4 = vec4<u64>;
 alias V = vec4<u64>;
 fn e4_make(x: E, y: E, z: E, w: E) -> E4 { return vec4<u64>(x, y, z, w); }
 fn e4_mac(c: E4, a: E, b: E4) -> E4 { return c + a * b; }
+fn e4_add(a: E4, b: E4) -> E4 { return a + b; }
+fn e4_sub(a: E4, b: E4) -> E4 { return a - b; }
 fn e4_keep(a: E4, keep: bool) -> E4 { return select(vec4<u64>(), a, keep); }
 fn e4_x(a: E4) -> E { return a.x; }
 fn e4_y(a: E4) -> E { return a.y; }
@@ -34,6 +38,15 @@ struct E4 { lo: vec4<u32>, hi: vec4<u32> }
 alias V = vec4<u32>;
 fn e4_make(x: E, y: E, z: E, w: E) -> E4 {
     return E4(vec4<u32>(x.x, y.x, z.x, w.x), vec4<u32>(x.y, y.y, z.y, w.y));
+}
+// From two pairs as they lie in memory.
+fn e4_pair(u: vec4<u32>, v: vec4<u32>) -> E4 { return E4(vec4<u32>(u.xz, v.xz), vec4<u32>(u.yw, v.yw)); }
+fn e4_add(a: E4, b: E4) -> E4 {
+    let lo = a.lo + b.lo;
+    return E4(lo, a.hi + b.hi + select(vec4<u32>(0u), vec4<u32>(1u), lo < a.lo));
+}
+fn e4_sub(a: E4, b: E4) -> E4 {
+    return E4(a.lo - b.lo, a.hi - b.hi - select(vec4<u32>(0u), vec4<u32>(1u), a.lo < b.lo));
 }
 // As r_mac, four columns at once.
 fn e4_mac(c: E4, a: E, b: E4) -> E4 {

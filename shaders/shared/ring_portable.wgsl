@@ -51,4 +51,5 @@ fn r_bit(a: R, i: u32) -> u32 {
     if (i >= 32u) { return (a.y >> (i - 32u)) & 1u; }
     return (a.x >> i) & 1u;
 }
-fn r_less(a: R, b: R) -> bool { return a.y < b.y || (a.y == b.y && a.x < b.x); }
+// Without || and &&, which branch.
+fn r_less(a: R, b: R) -> bool { return (a.y < b.y) | ((a.y == b.y) & (a.x < b.x)); }

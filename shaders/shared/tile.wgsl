@@ -1,7 +1,7 @@
 // A thread's tile of a product: 8 rows by 4 columns, by 8 columns with WIDE, all in registers, no shared memory and no
 // barrier. Software adapters pay for loads, so every loaded element is used 4 or 8 times.
 //
-// Needs `a` and `b` (arrays of V, `a` of E with SCALAR) and `out` (array of E), and in `p`: m, n, out_row, out_col,
+// Needs `a`, `b` and `out` (arrays of V; `a` of E with SCALAR, `out` of E with RAGGED), and in `p`: m, n, out_row, out_col,
 // subtract. `b` is in panels [columns / width][1 + k][width], row 0 the value to start from.
 #import element
 
@@ -18,9 +18,7 @@ fn load_b(i: u32) -> E4 {
 #ifdef NATIVE
     return b[i];
 #else
-    let u = b[2u * i];
-    let v = b[2u * i + 1u];
-    return E4(vec4<u32>(u.xz, v.xz), vec4<u32>(u.yw, v.yw));
+    return e4_pair(b[2u * i], b[2u * i + 1u]);
 #endif
 #endif
 }
@@ -36,9 +34,7 @@ fn load_a(i: u32) -> E4 {
 #ifdef NATIVE
     return a[i >> 2u];
 #else
-    let u = a[i >> 1u];
-    let v = a[(i >> 1u) + 1u];
-    return E4(vec4<u32>(u.xz, v.xz), vec4<u32>(u.yw, v.yw));
+    return e4_pair(a[i >> 1u], a[(i >> 1u) + 1u]);
 #endif
 #endif
 }
@@ -92,6 +88,7 @@ fn steps(at: u32, x0: E4, x1: E4, x2: E4, x3: E4, x4: E4, x5: E4, x6: E4, x7: E4
     step(at + 3u * QUADS, e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
 }
 
+#ifdef RAGGED
 fn put(i: u32, inside: bool, v: E) {
     if (inside) {
 #ifdef ACCUMULATE
@@ -111,6 +108,43 @@ fn put4(base: u32, row: u32, col: u32, v: E4) {
     put(i + 2u * p.out_col, inside && col + 2u < p.n, e4_z(v));
     put(i + 3u * p.out_col, inside && col + 3u < p.n, e4_w(v));
 }
+#else
+// Quad i of `out`.
+fn load_out(i: u32) -> E4 {
+#ifdef F32
+    return out[i];
+#else
+#ifdef NATIVE
+    return out[i];
+#else
+    return e4_pair(out[2u * i], out[2u * i + 1u]);
+#endif
+#endif
+}
+
+fn store_out(i: u32, v: E4) {
+#ifdef F32
+    out[i] = v;
+#else
+#ifdef NATIVE
+    out[i] = v;
+#else
+    out[2u * i] = vec4<u32>(v.lo.x, v.hi.x, v.lo.y, v.hi.y);
+    out[2u * i + 1u] = vec4<u32>(v.lo.z, v.hi.z, v.lo.w, v.hi.w);
+#endif
+#endif
+}
+
+fn put4(base: u32, row: u32, col: u32, v: E4) {
+    if (row >= p.m || col >= p.n) { return; }
+    let i = (base + row * p.out_row + col) >> 2u;
+#ifdef ACCUMULATE
+    if (p.subtract == 1u) { store_out(i, e4_sub(load_out(i), v)); } else { store_out(i, e4_add(load_out(i), v)); }
+#else
+    store_out(i, v);
+#endif
+}
+#endif
 
 // Writes what is inside the matrix of the tile at (row, col).
 fn finish(base: u32, row: u32, col: u32) {

@@ -143,7 +143,7 @@ pub fn reveal_to_client(s: &mut Secure, x: &Share) -> Result<Option<Vec<f32>>, E
                 &Kernel::new("unpack").with("PLUS"),
                 args![n: x.n, k: k],
                 bufs![a: &msg, x: x.words(), out: &out],
-                x.n,
+                x.n.div_ceil(8),
             )?;
             let words: Vec<u64> = s.ctx.rec.read_slice(&out, x.n)?;
             let unit = f64::from(x.f).exp2();

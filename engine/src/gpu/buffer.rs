@@ -56,10 +56,10 @@ impl Pool {
         Ok(Buf { inner: Arc::new(Inner { buffer, pool: self.clone(), reusable: true }), bytes })
     }
 
-    /// A new buffer with these contents (padded to whole words). It does not return to the pool: reusing it would have to
+    /// A new buffer with these contents (padded to groups of eight ring words, which kernels read at once). It does not return to the pool: reusing it would have to
     /// wait for submissions that still read it.
     pub(super) fn filled(self: &Arc<Self>, data: &[u8]) -> Result<Buf, GpuError> {
-        let size = (data.len() as u64).next_multiple_of(16).max(16);
+        let size = (data.len() as u64).next_multiple_of(64).max(64);
         if size > self.limit {
             return Err(GpuError::TooLarge { bytes: size, limit: self.limit });
         }

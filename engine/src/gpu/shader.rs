@@ -1,6 +1,7 @@
 //! Shader sources: assembly with imports and conditions, and what a shader says about itself.
 //!
-//! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once; `#ifdef X`, `#else`,
+//! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
+//! once per buffer with `$` replaced by it; `#ifdef X`, `#else`,
 //! `#endif` keep or drop lines. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
 //! a uniform struct `Params`; the others are storage arrays.
 
@@ -31,7 +32,7 @@ impl Kernel {
     }
 }
 
-/// Every shader file: stem (with `shared/` in front for imports) and text.
+/// Every shader file: stem (with `shared/` in front for imports, `testing/` for what only tests run) and text.
 pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
 /// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`.
@@ -80,14 +81,20 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
             keep.pop();
         } else if keep.iter().all(|k| *k) {
             if let Some(name) = l.strip_prefix("#import ") {
-                let name = match (name.trim(), form) {
+                // `file(buffer)` pastes the file with `$` replaced: the same helper for differently named buffers.
+                let (file, buffer) = match name.trim().split_once('(') {
+                    Some((file, rest)) => (file, rest.trim_end_matches(')')),
+                    None => (name.trim(), ""),
+                };
+                let file = match (file, form) {
                     ("ring", Form::Native) => "ring_native",
                     ("ring", Form::Portable) => "ring_portable",
                     (n, _) => n,
                 };
-                if !done.iter().any(|d| d == name) {
-                    done.push(name.to_string());
-                    expand(source(&format!("shared/{name}")), defines, form, done, out);
+                let key = format!("{file}({buffer})");
+                if !done.contains(&key) {
+                    done.push(key);
+                    expand(&source(&format!("shared/{file}")).replace('$', buffer), defines, form, done, out);
                 }
             } else {
                 out.push_str(line);

@@ -1,5 +1,6 @@
 //! Elementwise non-linearities on `f32`, and functions given by polynomials on intervals.
 
+use super::lanes;
 use crate::approx::{Piecewise, Segment};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::graph::ops::Function;
@@ -49,18 +50,18 @@ pub enum Curve<'a> {
 
 /// `out[i] = f(x[i])` for `n` elements.
 pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize) -> Result<(), GpuError> {
-    // A kernel that reads no table is given `x` in its place.
-    let (code, (table, borders, width)) = match f {
-        Curve::Exact(Function::Relu) => (0u32, (x, 0, 1)),
-        Curve::Exact(Function::Silu) => (1, (x, 0, 1)),
-        Curve::Exact(Function::Gelu) => (2, (x, 0, 1)),
-        Curve::Exact(Function::QuickGelu) => (3, (x, 0, 1)),
-        Curve::Table(t) => (4, (&t.buf, t.borders, t.width)),
+    let code = match f {
+        Curve::Exact(Function::Relu) => {
+            let (kernel, lane) = lanes("relu", &[n]);
+            return rec.run(&kernel, args![n: n / lane], bufs![x: x, out: out], n / lane);
+        }
+        Curve::Table(t) => {
+            let params = args![n: n, borders: t.borders, width: t.width];
+            return rec.run(&Kernel::new("table"), params, bufs![x: x, table: &t.buf, out: out], n);
+        }
+        Curve::Exact(Function::Silu) => 0u32,
+        Curve::Exact(Function::QuickGelu) => 1,
+        Curve::Exact(Function::Gelu) => 2,
     };
-    rec.run(
-        &Kernel::new("activation"),
-        args![n: n, f: code, borders: borders, width: width],
-        bufs![x: x, table: table, out: out],
-        n,
-    )
+    rec.run(&Kernel::new("activation"), args![n: n, f: code], bufs![x: x, out: out], n)
 }

@@ -1,6 +1,7 @@
 //! Elementwise sums of `f32`.
 
-use crate::gpu::{Buf, GpuError, Kernel, Recorder};
+use super::lanes;
+use crate::gpu::{Buf, GpuError, Recorder};
 use crate::{args, bufs};
 
 /// A per-image vector that is added at every position of an image.
@@ -21,9 +22,15 @@ pub fn add(
     out: &Buf,
     n: usize,
 ) -> Result<(), GpuError> {
-    let params = match broadcast {
-        Some(s) => args![n: n, od: s.image, om: s.channels, id: 1u32, im: s.channels],
-        None => args![n: n, od: u32::MAX, om: 0u32, id: 1u32, im: u32::MAX],
-    };
-    rec.run(&Kernel::new("add"), params, bufs![a: a, b: b, out: out], n)
+    match broadcast {
+        None => {
+            let (kernel, lane) = lanes("add", &[n]);
+            rec.run(&kernel, args![n: n / lane], bufs![a: a, b: b, out: out], n / lane)
+        }
+        Some(s) => {
+            let (kernel, lane) = lanes("add", &[s.channels]);
+            let params = args![n: n / lane, image: s.image / lane, channels: s.channels / lane];
+            rec.run(&kernel.with("VECTOR"), params, bufs![a: a, b: b, out: out], n / lane)
+        }
+    }
 }

@@ -93,7 +93,7 @@ pub fn conv2d(
         return Ok(());
     }
     rec.run(
-        &variant(e.kernel("conv2d"), !s.c.is_multiple_of(4), mode, b),
+        &variant(e.kernel("conv2d"), (s.c.is_multiple_of(4), s.outputs.is_multiple_of(4)), mode, b),
         args![
             m: s.positions(), n: s.outputs, tiles_m: tiles_m, tiles_n: tiles_n, subtract: u32::from(mode == Mode::Sub),
             panel: b.panel(), out_row: s.outputs, out_col: 1u32, h: s.h, w: s.w, channels: s.c, oh: s.oh(), ow: s.ow(),

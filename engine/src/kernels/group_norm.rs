@@ -1,5 +1,6 @@
 //! Group normalisation of channels-last images in `f32`.
 
+use super::lanes;
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::{args, bufs};
 
@@ -41,20 +42,21 @@ pub fn group_norm(
         bufs![x: x, moments: &moments],
         images * parts * groups,
     )?;
-    let scale = rec.alloc(images * channels * 8)?;
+    let (mean, scale) = (rec.alloc(images * channels * 4)?, rec.alloc(images * channels * 4)?);
     rec.run(
         &Kernel::new("group_norm_scale"),
         args![
             images: images, positions: positions, channels: channels, groups: groups, parts: parts, chunk: chunk, eps: eps,
         ],
-        bufs![moments: &moments, weight: weight, scale: &scale],
+        bufs![moments: &moments, weight: weight, mean: &mean, scale: &scale],
         images * channels,
     )?;
-    let n = images * positions * channels;
+    let (kernel, lane) = lanes("group_norm", &[channels]);
+    let n = images * positions * channels / lane;
     rec.run(
-        &Kernel::new("group_norm"),
-        args![n: n, image: positions * channels, channels: channels],
-        bufs![x: x, scale: &scale, bias: bias, out: out],
+        &kernel,
+        args![n: n, image: positions * channels / lane, channels: channels / lane],
+        bufs![x: x, mean: &mean, scale: &scale, bias: bias, out: out],
         n,
     )
 }

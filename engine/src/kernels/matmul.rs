@@ -88,16 +88,17 @@ impl Strided {
         Self { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
-    /// Whether rows can be read four elements at a time.
-    fn quads(&self, k: usize) -> bool {
-        let steps = [k, self.offset, self.row_stride, self.outer_stride, self.inner_stride];
+    /// Whether rows can be accessed four elements at a time.
+    fn quads(&self, columns: usize) -> bool {
+        let steps = [columns, self.offset, self.row_stride, self.outer_stride, self.inner_stride];
         self.col_stride == 1 && steps.iter().all(|s| s.is_multiple_of(4))
     }
 }
 
-pub(super) fn variant(kernel: Kernel, scalar: bool, mode: Mode, b: &Packed) -> Kernel {
+/// The variant for these operands: whether `a` and `out` can be accessed four elements at a time.
+pub(super) fn variant(kernel: Kernel, (a, out): (bool, bool), mode: Mode, b: &Packed) -> Kernel {
     let mut kernel = kernel;
-    for (define, on) in [("SCALAR", scalar), ("ACCUMULATE", mode != Mode::Set), ("WIDE", b.width == 8)] {
+    for (define, on) in [("SCALAR", !a), ("RAGGED", !out), ("ACCUMULATE", mode != Mode::Set), ("WIDE", b.width == 8)] {
         kernel = if on { kernel.with(define) } else { kernel };
     }
     kernel
@@ -128,9 +129,9 @@ pub fn matmul(
     if threads == 0 {
         return Ok(());
     }
-    // Rows a power of two apart fall into few sets of a first-level cache, so threads in step read as few of them as possible.
-    let across = tiles_n >= 8 && (a_layout.row_stride * e.bytes()).is_multiple_of(1024);
-    let kernel = variant(e.kernel("matmul"), !a_layout.quads(b.k), mode, b);
+    // Threads in step on one panel each read few rows of `a`: rows a power of two apart fall into few sets of a cache.
+    let across = tiles_n >= 8;
+    let kernel = variant(e.kernel("matmul"), (a_layout.quads(b.k), out_layout.quads(b.n)), mode, b);
     rec.run(
         &kernel,
         args![

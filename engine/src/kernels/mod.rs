@@ -26,3 +26,13 @@ pub use pack_b::{Packed, pack, pack_with_bias};
 pub use product::product;
 pub use scale::scale;
 pub use softmax::{Exponential, Scores, softmax};
+
+use crate::gpu::Kernel;
+
+/// An elementwise kernel, and how many elements a thread of it handles: four where all these extents allow it.
+fn lanes(file: &'static str, extents: &[usize]) -> (Kernel, usize) {
+    if extents.iter().all(|n| n.is_multiple_of(4)) {
+        return (Kernel::new(file).with("QUAD"), 4);
+    }
+    (Kernel::new(file), 1)
+}

@@ -89,8 +89,10 @@ pub(super) fn pack_rows(
     n: usize,
     bias: Option<&Buf>,
 ) -> Result<Packed, GpuError> {
-    // The portable form computes a product in some twenty instructions: a wide tile would compile for seconds.
-    let wide = n > 4 && (e == Element::F32 || rec.gpu().form() == Form::Native);
+    // The portable form computes a product in some twenty instructions: its wide tile takes a second to compile on software
+    // adapters, so that small matrices do without it.
+    let portable = e == Element::Ring && rec.gpu().form() == Form::Portable;
+    let wide = if portable { n >= 16 && k >= 64 } else { n > 4 };
     let mut packed =
         Packed { buf: b.clone(), element: e, batches: layout.batches, k, n, width: if wide { 8 } else { 4 } };
     let total = packed.batches * packed.tiles() * packed.lines() * packed.width;

@@ -328,7 +328,7 @@ impl Ctx {
                 self.cost.offline += bytes;
                 let msg = self.rec.upload(&data)?;
                 let out = self.rec.words(n)?;
-                self.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &out], n)?;
+                self.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
                 Ok(Some(out))
             }
         }

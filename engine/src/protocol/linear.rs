@@ -8,7 +8,7 @@ use super::local::Map;
 use super::open::open_cost;
 use super::{Cost, Ctx, Error, Role, Share, packed_bytes};
 use crate::gpu::{Buf, Kernel, Recorder};
-use crate::kernels::{ConvShape, Element, Mode, Packed, Strided, conv2d, matmul, pack, pack_conv};
+use crate::kernels::{ConvShape, Element, Mode, Packed, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias};
 use crate::{args, bufs};
 
 /// Which linear map.
@@ -62,33 +62,31 @@ impl Layer {
         }
     }
 
-    fn pack(&self, rec: &mut Recorder, w: &Buf) -> Result<Packed, Error> {
+    fn pack(&self, rec: &mut Recorder, w: &Buf, bias: Option<&Buf>) -> Result<Packed, Error> {
         Ok(match self {
             Layer::Dense { inputs, outputs, transposed, .. } => {
                 let layout = if *transposed { Strided::rows(*outputs) } else { Strided::rows(*inputs).transposed() };
-                pack(rec, Element::Ring, w, layout, *inputs, *outputs)?
+                pack_with_bias(rec, Element::Ring, w, layout, *inputs, *outputs, bias)?
             }
-            Layer::Conv(s) => pack_conv(rec, Element::Ring, w, s)?,
+            Layer::Conv(s) => pack_conv_with_bias(rec, Element::Ring, w, s, bias)?,
         })
     }
 
-    fn apply(&self, rec: &mut Recorder, x: &Buf, w: &Packed) -> Result<Buf, Error> {
-        let out = rec.words(self.output_len())?;
+    fn apply(&self, rec: &mut Recorder, mode: Mode, x: &Buf, w: &Packed, out: &Buf) -> Result<(), Error> {
         match self {
             Layer::Dense { rows, inputs, outputs, .. } => {
                 let (from, to) = (Strided::rows(*inputs), Strided::rows(*outputs));
-                matmul(rec, Element::Ring, Mode::Set, x, from, w, &out, to, *rows)?;
+                matmul(rec, Element::Ring, mode, x, from, w, out, to, *rows)?;
             }
-            Layer::Conv(s) => conv2d(rec, Element::Ring, Mode::Set, x, s, w, &out)?,
+            Layer::Conv(s) => conv2d(rec, Element::Ring, mode, x, s, w, out)?,
         }
-        Ok(out)
+        Ok(())
     }
 }
 
-/// What a role keeps of a layer's weights for the session: the server W and the bias, the client E, the dealer B.
+/// What a role keeps of a layer's weights for the session: the server W with the bias, the client E, the dealer B.
 pub struct ServerWeights {
     matrix: Packed,
-    bias: Option<Buf>,
     /// Ring of the layer.
     pub k: u32,
     /// Fraction bits of the weights.
@@ -132,13 +130,13 @@ pub fn share_weights(
         _ => {
             let msg = ctx.server_to_client(None, bytes)?.expect("the client receives");
             let e = ctx.rec.words(n)?;
-            ctx.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &e], n)?;
+            ctx.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &e], n.div_ceil(8))?;
             (e, None)
         }
     };
-    let matrix = layer.pack(&mut ctx.rec, &matrix)?;
+    let matrix = layer.pack(&mut ctx.rec, &matrix, bias.as_ref())?;
     ctx.rec.flush()?;
-    Ok(ServerWeights { matrix, bias, k, f })
+    Ok(ServerWeights { matrix, k, f })
 }
 
 /// Applies a layer.
@@ -167,25 +165,20 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
             &Kernel::new("unpack").with("PLUS"),
             args![n: n, k: k],
             bufs![a: &msg, x: x.words(), out: &masked],
-            n,
+            n.div_ceil(8),
         )?;
         input = Some(masked);
     }
     let input = input.expect("every role has an operand");
-    let c = ctx.deal(out_len, k, false, |rec| layer.apply(rec, &input, &w.matrix))?;
+    let c = ctx.deal(out_len, k, false, |rec| {
+        let out = rec.words(out_len)?;
+        layer.apply(rec, Mode::Set, &input, &w.matrix, &out)?;
+        Ok(out)
+    })?;
     let buf = match c {
         Some(c) => {
-            let mut out = layer.apply(&mut ctx.rec, &input, &w.matrix)?;
-            let sum = ctx.rec.words(out_len)?;
-            super::local::affine(&mut ctx.rec, out_len, (&out, 1), Some((&c, 1, Map::SAME)), 0, &sum)?;
-            out = sum;
-            if let Some(bias) = &w.bias {
-                let sum = ctx.rec.words(out_len)?;
-                let map = Map::per_column(layer.outputs());
-                super::local::affine(&mut ctx.rec, out_len, (&out, 1), Some((bias, 1, map)), 0, &sum)?;
-                out = sum;
-            }
-            Some(out)
+            layer.apply(&mut ctx.rec, Mode::Add, &input, &w.matrix, &c)?;
+            Some(c)
         }
         None => None,
     };

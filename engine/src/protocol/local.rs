@@ -116,8 +116,15 @@ pub(super) fn affine(
     constant: u64,
     out: &Buf,
 ) -> Result<(), Error> {
+    let eights = n.div_ceil(8);
     match b {
-        None => rec.run(&Kernel::new("affine"), args![n: n, ca: a.1, cc: constant], bufs![a: a.0, out: out], n)?,
+        None => rec.run(&Kernel::new("affine"), args![n: n, ca: a.1, cc: constant], bufs![a: a.0, out: out], eights)?,
+        Some((b, cb, Map::SAME)) => rec.run(
+            &Kernel::new("affine").with("SAME"),
+            args![n: n, ca: a.1, cb: cb, cc: constant],
+            bufs![a: a.0, b: b, out: out],
+            eights,
+        )?,
         Some((b, cb, m)) => rec.run(
             &Kernel::new("affine").with("TWO"),
             args![n: n, od: m.od, om: m.om, id: m.id, im: m.im, ca: a.1, cb: cb, cc: constant],
@@ -176,7 +183,7 @@ pub fn truncate(ctx: &mut Ctx, x: &Share, shift: u32) -> Result<Share, Error> {
                 &Kernel::new("truncate"),
                 args![n: x.n, k: x.k, shift: shift, add: add],
                 bufs![x: b, out: &out],
-                x.n,
+                x.n.div_ceil(8),
             )?;
             Some(out)
         }

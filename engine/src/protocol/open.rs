@@ -48,7 +48,7 @@ pub fn open_all(ctx: &mut Ctx, what: &[(&Share, u32, u32)]) -> Result<Vec<Wire>,
                 &Kernel::new("unpack").with("SUM"),
                 args![n: w.n, k: w.k],
                 bufs![a: mine, b: other, out: &out],
-                w.n,
+                w.n.div_ceil(8),
             )?;
             w.delta = Some(out);
         }

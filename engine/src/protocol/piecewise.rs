@@ -75,8 +75,7 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     let branches = branches(x.k, to);
     let words = table.words(branches);
     let rows = ctx.rec.upload_slice(&table.rows)?;
-    let args_common = (table.segments, table.selected, table.degree);
-    let (segments, selected, degree) = args_common;
+    let (segments, selected, degree) = (table.segments, table.selected, table.degree);
     let dealt = if words == 0 {
         None
     } else {
@@ -96,8 +95,10 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
             let out = ctx.rec.words(n)?;
             let opened = bits.and_then(|b| b.opened.as_ref());
             let none = ctx.rec.alloc(16)?;
+            let kernel = Kernel::new("piecewise");
+            let kernel = if degree == 1 { kernel.with("LINEAR") } else { kernel };
             ctx.rec.run(
-                &Kernel::new("piecewise"),
+                &kernel,
                 args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, degree: degree,
                     first: ctx.first()],
                 bufs![delta: x.opened(), bits: opened.unwrap_or(&none), table: &rows, dealt: &dealt, out: &out],

@@ -26,3 +26,16 @@ pub fn two(p: &TwoParams, a: &[u64], b: &[u64], out: &mut [u64]) {
         out[t] = p.cc.wrapping_add(p.ca.wrapping_mul(a[t])).wrapping_add(other);
     }
 }
+
+params!(
+    /// As in the shader with `SAME`.
+    SameParams { n: usize, ca: u64, cb: u64, cc: u64 }
+);
+
+/// `SAME`
+pub fn same(p: &SameParams, a: &[u64], b: &[u64], out: &mut [u64]) {
+    for t in 0..p.n {
+        let other = p.cb.wrapping_mul(b[t]);
+        out[t] = p.cc.wrapping_add(p.ca.wrapping_mul(a[t])).wrapping_add(other);
+    }
+}

@@ -15,7 +15,7 @@ pub fn piecewise_deal(p: &Params, lam: &[u64], masks: &[u64], table: &[u64], out
         let l = r_low(lam[t], p.k);
         let mut put = |at: usize, v: u64| out[at * p.n + t] = v;
         // The mask itself, and its signed reading.
-        let signed = if r_bit(l, p.k - 1) == 1 { l.wrapping_sub(1 << p.k) } else { l };
+        let signed = ((l << (64 - p.k)) as i64 >> (64 - p.k)) as u64;
         let readings = [l, signed];
         for (b, m) in readings[..p.branches].iter().enumerate() {
             for i in 0..p.degree {

@@ -3,7 +3,7 @@
 /// Stands for "no such threshold".
 pub const NONE: u32 = u32::MAX;
 
-/// Public part of [x < T_b0] ^ [x < T_b1].
+/// Public part of `[x < T_b0] ^ [x < T_b1]`.
 pub fn indicator(n: usize, bits: &[u32], b0: u32, b1: u32, t: usize) -> u32 {
     let opened = |j: u32| {
         let i = j as usize * n + t;
