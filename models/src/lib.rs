@@ -4,6 +4,7 @@
 //! turns its network into an engine graph, [`Schedule`] into the steps of a sampler. Nothing in this crate knows about
 //! shares, GPUs or peers.
 
+mod blocks;
 mod class_model;
 pub mod classifier;
 pub mod config;
@@ -12,6 +13,7 @@ mod guidance;
 mod noise;
 pub mod sampling;
 mod schedule;
+mod tap;
 pub mod unet2d;
 mod weights;
 
@@ -22,4 +24,5 @@ pub use error::ModelError;
 pub use guidance::GuidanceWeight;
 pub use noise::initial_noise;
 pub use schedule::{Clip, Schedule, Step, Update, ddim_step};
+pub use tap::tap;
 pub use weights::Checkpoint;
