@@ -7,6 +7,7 @@
 mod blocks;
 mod class_model;
 pub mod classifier;
+pub mod clip_text;
 pub mod config;
 mod error;
 mod guidance;
@@ -15,11 +16,14 @@ pub mod sampling;
 mod schedule;
 mod tap;
 pub mod unet2d;
+pub mod unet2d_condition;
+pub mod vae_decoder;
+pub mod weight_rule;
 mod weights;
 
 pub use class_model::ClassModel;
 pub use classifier::Classifier;
-pub use config::{SchedulerConfig, UNet2dConfig};
+pub use config::{ClipTextConfig, SchedulerConfig, UNet2dConditionConfig, UNet2dConfig, VaeConfig};
 pub use error::ModelError;
 pub use guidance::GuidanceWeight;
 pub use noise::initial_noise;
