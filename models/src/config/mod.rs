@@ -11,7 +11,7 @@ mod unet2d_condition;
 mod vae;
 
 pub use clip_text::ClipTextConfig;
-pub use scheduler::{BetaSchedule, SchedulerConfig, Spacing};
+pub use scheduler::{BetaSchedule, Consistency, SchedulerConfig, Spacing};
 pub use unet2d::{Downsample, Mid, UNet2dConfig};
 pub use unet2d_condition::UNet2dConditionConfig;
 pub use vae::VaeConfig;
