@@ -51,7 +51,12 @@ fn four(at: vec2<u32>, k: u32) -> E4 { return e4_keep(load_a(at.x + k), at.y == 
 #endif
 
 @compute @workgroup_size(64)
+#ifdef SHARED
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(subgroup_invocation_id) id: u32) {
+    lane = id % (4u * QUADS);
+#else
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+#endif
     let t = thread(gid);
     if (t >= p.tiles_m * p.tiles_n) { return; }
     let row = (t % p.tiles_m) * 8u;

@@ -34,7 +34,12 @@ fn four(base: u32, k: u32) -> E4 { return load_a(base + k); }
 #endif
 
 @compute @workgroup_size(64)
+#ifdef SHARED
+fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(subgroup_invocation_id) id: u32) {
+    lane = id % (4u * QUADS);
+#else
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+#endif
     let t = thread(gid);
     let tiles = p.tiles_m * p.tiles_n;
     let z = t / tiles;
@@ -45,7 +50,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let row = tile.x * 8u;
     let last = p.m - 1u;
     let base = p.a_offset + (z / p.a_inner) * p.a_outer + (z % p.a_inner) * p.a_step;
-    let r0 = base + row * p.a_row;
+    let r0 = base + min(row, last) * p.a_row;
     let r1 = base + min(row + 1u, last) * p.a_row;
     let r2 = base + min(row + 2u, last) * p.a_row;
     let r3 = base + min(row + 3u, last) * p.a_row;

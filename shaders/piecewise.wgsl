@@ -3,7 +3,7 @@
 //   ind_s = q ^ beta_s = q + (1 - 2 q) beta_s, q public; [M^i], [beta_s], [beta_s M^i] are dealt.
 // A segment whose first bit is NONE and second bit is NONE is always on (no selection).
 // Dealt words, [word][n]: per branch of M: degree words M^i, then per segment degree words beta_s M^i; then per segment
-// beta_s. LINEAR is the same for degree 1. One thread per element.
+// beta_s. One thread per element.
 struct Params { n: u32, k: u32, branches: u32, segments: u32, selected: u32, degree: u32, first: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> delta: array<R>; // [n]
@@ -32,28 +32,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         let row = s * (3u + p.degree);
         let b0 = r_lo(table[row]);
         let b1 = r_lo(table[row + 1u]);
-#ifdef LINEAR
-        // Degree 1, the form of ReLU and clipping: P(u) and the slope.
-        let slope = table[row + 3u];
-        let value = r_mac(table[row + 2u], slope, u);
-        var q = 1u;
-        if (b0 != NONE || b1 != NONE) {
-            q = indicator(b0, b1, t);
-            let beta = r_mul(value, dealt[(betas + chosen) * p.n + t]);
-            var m = r_mul(slope, dealt[(base + 1u + chosen) * p.n + t]);
-            m = r_sub(m, beta);
-            if (q == 1u) {
-                // slope (M - beta M) and value beta are taken off
-                y = r_sub(y, r_sub(r_mul(slope, dealt[base * p.n + t]), m));
-            } else {
-                y = r_sub(y, m);
-            }
-            chosen++;
-        } else {
-            y = r_sub(y, r_mul(slope, dealt[base * p.n + t]));
-        }
-        if (p.first == 1u && q == 1u) { y = r_add(y, value); }
-#else
         var c: array<R, 6>;
         for (var j = 0u; j <= p.degree; j++) { c[j] = table[row + 2u + j]; }
         for (var i = 0u; i < p.degree; i++) {
@@ -62,7 +40,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         let selective = b0 != NONE || b1 != NONE;
         var q = 1u;
         if (selective) {
-            q = indicator(b0, b1, t);
+            q = indicator(b0, b1, t) & 1u;
             let beta = dealt[(betas + chosen) * p.n + t];
             let v = r_mul(c[0], beta);
             if (q == 1u) { y = r_sub(y, v); } else { y = r_add(y, v); }
@@ -78,7 +56,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             if ((i & 1u) == 1u) { y = r_sub(y, r_mul(c[i], m)); } else { y = r_mac(y, c[i], m); }
         }
         if (selective) { chosen++; }
-#endif
     }
     out[t] = y;
 }

@@ -253,7 +253,8 @@ fn poly(c: &[f64]) -> Segment {
     Segment::Poly(c.to_vec())
 }
 
-fn horner(c: &[f64], x: f64) -> f64 {
+/// `sum c[k] x^k`.
+pub(crate) fn horner(c: &[f64], x: f64) -> f64 {
     c.iter().rev().fold(0.0, |y, c| y * x + c)
 }
 

@@ -1,4 +1,5 @@
 // Elements of a product: ring words, or f32 with F32. E is one element, E4 four neighbours, V what four are loaded as.
+// e4_from0 to e4_from7 give what that thread of the subgroup has.
 #ifdef F32
 alias E = f32;
 alias E4 = vec4<f32>;
@@ -15,6 +16,16 @@ fn e4_x(a: E4) -> E { return a.x; }
 fn e4_y(a: E4) -> E { return a.y; }
 fn e4_z(a: E4) -> E { return a.z; }
 fn e4_w(a: E4) -> E { return a.w; }
+#ifdef SHARED
+fn e4_from0(a: E4) -> E4 { return subgroupBroadcast(a, 0u); }
+fn e4_from1(a: E4) -> E4 { return subgroupBroadcast(a, 1u); }
+fn e4_from2(a: E4) -> E4 { return subgroupBroadcast(a, 2u); }
+fn e4_from3(a: E4) -> E4 { return subgroupBroadcast(a, 3u); }
+fn e4_from4(a: E4) -> E4 { return subgroupBroadcast(a, 4u); }
+fn e4_from5(a: E4) -> E4 { return subgroupBroadcast(a, 5u); }
+fn e4_from6(a: E4) -> E4 { return subgroupBroadcast(a, 6u); }
+fn e4_from7(a: E4) -> E4 { return subgroupBroadcast(a, 7u); }
+#endif
 #else
 #import ring
 alias E = R;
@@ -33,6 +44,16 @@ fn e4_x(a: E4) -> E { return a.x; }
 fn e4_y(a: E4) -> E { return a.y; }
 fn e4_z(a: E4) -> E { return a.z; }
 fn e4_w(a: E4) -> E { return a.w; }
+#ifdef SHARED
+fn e4_from0(a: E4) -> E4 { return subgroupBroadcast(a, 0u); }
+fn e4_from1(a: E4) -> E4 { return subgroupBroadcast(a, 1u); }
+fn e4_from2(a: E4) -> E4 { return subgroupBroadcast(a, 2u); }
+fn e4_from3(a: E4) -> E4 { return subgroupBroadcast(a, 3u); }
+fn e4_from4(a: E4) -> E4 { return subgroupBroadcast(a, 4u); }
+fn e4_from5(a: E4) -> E4 { return subgroupBroadcast(a, 5u); }
+fn e4_from6(a: E4) -> E4 { return subgroupBroadcast(a, 6u); }
+fn e4_from7(a: E4) -> E4 { return subgroupBroadcast(a, 7u); }
+#endif
 #else
 struct E4 { lo: vec4<u32>, hi: vec4<u32> }
 alias V = vec4<u32>;
@@ -68,5 +89,15 @@ fn e4_x(a: E4) -> E { return vec2<u32>(a.lo.x, a.hi.x); }
 fn e4_y(a: E4) -> E { return vec2<u32>(a.lo.y, a.hi.y); }
 fn e4_z(a: E4) -> E { return vec2<u32>(a.lo.z, a.hi.z); }
 fn e4_w(a: E4) -> E { return vec2<u32>(a.lo.w, a.hi.w); }
+#ifdef SHARED
+fn e4_from0(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 0u), subgroupBroadcast(a.hi, 0u)); }
+fn e4_from1(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 1u), subgroupBroadcast(a.hi, 1u)); }
+fn e4_from2(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 2u), subgroupBroadcast(a.hi, 2u)); }
+fn e4_from3(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 3u), subgroupBroadcast(a.hi, 3u)); }
+fn e4_from4(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 4u), subgroupBroadcast(a.hi, 4u)); }
+fn e4_from5(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 5u), subgroupBroadcast(a.hi, 5u)); }
+fn e4_from6(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 6u), subgroupBroadcast(a.hi, 6u)); }
+fn e4_from7(a: E4) -> E4 { return E4(subgroupBroadcast(a.lo, 7u), subgroupBroadcast(a.hi, 7u)); }
+#endif
 #endif
 #endif

@@ -1,5 +1,6 @@
 // A thread's tile of a product: 8 rows by 4 columns, by 8 columns with WIDE, all in registers, no shared memory and no
-// barrier. Software adapters pay for loads, so every loaded element is used 4 or 8 times.
+// barrier. Software adapters pay for loads, so every loaded element is used 4 or 8 times; with SHARED the 8 threads of a
+// subgroup have the same columns and each loads an eighth of the panel for all.
 //
 // Needs `a`, `b` and `out` (arrays of V; `a` of E with SCALAR, `out` of E with RAGGED), and in `p`: m, n, out_row, out_col,
 // subtract. `b` is in panels [columns / width][1 + k][width], row 0 the value to start from.
@@ -40,6 +41,11 @@ fn load_a(i: u32) -> E4 {
 }
 #endif
 
+#ifdef SHARED
+// Which of the quads of four rows of the panel this thread loads for its subgroup.
+var<private> lane: u32;
+#endif
+
 // Every row starts from the panel's row 0.
 fn start(at: u32) {
     let s = load_b(at);
@@ -50,9 +56,8 @@ fn start(at: u32) {
 #endif
 }
 
-// One row of the panel against one column of `a`.
-fn step(at: u32, x0: E, x1: E, x2: E, x3: E, x4: E, x5: E, x6: E, x7: E) {
-    let s = load_b(at);
+// One row of the panel, quads s and t, against one column of `a`.
+fn step(s: E4, t: E4, x0: E, x1: E, x2: E, x3: E, x4: E, x5: E, x6: E, x7: E) {
     c[0] = e4_mac(c[0], x0, s);
     c[1] = e4_mac(c[1], x1, s);
     c[2] = e4_mac(c[2], x2, s);
@@ -62,7 +67,6 @@ fn step(at: u32, x0: E, x1: E, x2: E, x3: E, x4: E, x5: E, x6: E, x7: E) {
     c[6] = e4_mac(c[6], x6, s);
     c[7] = e4_mac(c[7], x7, s);
 #ifdef WIDE
-    let t = load_b(at + 1u);
     d[0] = e4_mac(d[0], x0, t);
     d[1] = e4_mac(d[1], x1, t);
     d[2] = e4_mac(d[2], x2, t);
@@ -81,12 +85,40 @@ const QUADS: u32 = 1u;
 #endif
 
 // Four rows of the panel against four columns of `a`.
+#ifdef SHARED
 fn steps(at: u32, x0: E4, x1: E4, x2: E4, x3: E4, x4: E4, x5: E4, x6: E4, x7: E4) {
-    step(at, e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
-    step(at + QUADS, e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
-    step(at + 2u * QUADS, e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
-    step(at + 3u * QUADS, e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
+    let q = load_b(at + lane);
+#ifdef WIDE
+    step(e4_from0(q), e4_from1(q), e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
+    step(e4_from2(q), e4_from3(q), e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
+    step(e4_from4(q), e4_from5(q), e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
+    step(e4_from6(q), e4_from7(q), e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
+#else
+    step(e4_from0(q), q, e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
+    step(e4_from1(q), q, e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
+    step(e4_from2(q), q, e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
+    step(e4_from3(q), q, e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
+#endif
 }
+#else
+fn steps(at: u32, x0: E4, x1: E4, x2: E4, x3: E4, x4: E4, x5: E4, x6: E4, x7: E4) {
+#ifdef WIDE
+    step(load_b(at + 0u), load_b(at + 1u), e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
+    step(load_b(at + 2u), load_b(at + 3u), e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
+    step(load_b(at + 4u), load_b(at + 5u), e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
+    step(load_b(at + 6u), load_b(at + 7u), e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
+#else
+    let s0 = load_b(at + 0u);
+    step(s0, s0, e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
+    let s1 = load_b(at + 1u);
+    step(s1, s1, e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
+    let s2 = load_b(at + 2u);
+    step(s2, s2, e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
+    let s3 = load_b(at + 3u);
+    step(s3, s3, e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
+#endif
+}
+#endif
 
 #ifdef RAGGED
 fn put(i: u32, inside: bool, v: E) {

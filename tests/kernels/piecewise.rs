@@ -74,14 +74,8 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
             let bits = draw.halves((n * shape.thresholds).div_ceil(32));
             let mut out = poisoned(n);
             piecewise(&p, &delta, &bits, &shape.table, &dealt, &mut out);
-            let case = || {
-                let case = Case::new("piecewise", p.args(), n).input("delta", &delta).input("bits", &bits);
-                case.input("table", &shape.table).input("dealt", &dealt).output("out", &out)
-            };
-            all.push(case());
-            if degree == 1 {
-                all.push(case().with("LINEAR"));
-            }
+            let case = Case::new("piecewise", p.args(), n).input("delta", &delta).input("bits", &bits);
+            all.push(case.input("table", &shape.table).input("dealt", &dealt).output("out", &out));
         }
     }
     all
@@ -97,6 +91,45 @@ pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
         let mut out = poisoned(n * shape.words());
         piecewise_deal(&p, &lam, &masks, &shape.table, &mut out);
         let case = Case::new("piecewise_deal", p.args(), n).input("lam", &lam).input("masks", &masks);
+        all.push(case.input("table", &shape.table).output("out", &out));
+    }
+    all
+}
+
+/// Shapes of degree 1 over whole groups of eight.
+fn linear(draw: &mut Draw) -> Vec<Shape> {
+    let shapes = shapes(draw).into_iter().filter(|s| s.degree == 1);
+    shapes.map(|s| Shape { n: draw.pick(&[8, 64, 1000, 4104]), ..s }).collect()
+}
+
+pub fn piecewise_linear(draw: &mut Draw) -> Vec<Case> {
+    use reference::piecewise_linear::*;
+    let mut all = vec![];
+    for shape in linear(draw) {
+        for first in [0, 1] {
+            let Shape { n, k, branches, segments, selected, .. } = shape;
+            let p = Params { n, k, branches, segments, selected, first };
+            let (delta, dealt) = (draw.words(n), draw.words(n * shape.words()));
+            let bits = draw.halves((n * shape.thresholds).div_ceil(32));
+            let mut out = poisoned(n);
+            piecewise_linear(&p, &delta, &bits, &shape.table, &dealt, &mut out);
+            let case = Case::new("piecewise_linear", p.args(), n / 8).input("delta", &delta).input("bits", &bits);
+            all.push(case.input("table", &shape.table).input("dealt", &dealt).output("out", &out));
+        }
+    }
+    all
+}
+
+pub fn piecewise_linear_deal(draw: &mut Draw) -> Vec<Case> {
+    use reference::piecewise_linear_deal::*;
+    let mut all = vec![];
+    for shape in linear(draw) {
+        let Shape { n, k, branches, segments, selected, .. } = shape;
+        let p = Params { n, k, branches, segments, selected };
+        let (lam, masks) = (draw.words(n), draw.words(n * shape.thresholds));
+        let mut out = poisoned(n * shape.words());
+        piecewise_linear_deal(&p, &lam, &masks, &shape.table, &mut out);
+        let case = Case::new("piecewise_linear_deal", p.args(), n / 8).input("lam", &lam).input("masks", &masks);
         all.push(case.input("table", &shape.table).output("out", &out));
     }
     all

@@ -1,6 +1,5 @@
 //! Openings, products, comparisons, piecewise polynomials, maxima, exponentials.
 
-use masque_engine::approx::Approx;
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, signed, words};
 use rand_chacha::rand_core::Rng;
@@ -55,7 +54,7 @@ fn products_are_exact() {
 }
 
 #[test]
-fn comparison_is_right_beyond_one_unit_of_the_threshold() {
+fn comparison_is_right_beyond_half_a_unit_of_the_threshold() {
     let world = World::new(3);
     for (k, lo, hi) in [(24, 0, 16), (24, 4, 21), (40, 8, 32), (64, 0, 48), (16, 2, 9)] {
         let n = 4003;
@@ -64,7 +63,7 @@ fn comparison_is_right_beyond_one_unit_of_the_threshold() {
         let thresholds = [-bound / 3, 0, bound / 5];
         for (i, t) in thresholds.iter().enumerate() {
             for d in -3i64..=3 {
-                x[i * 7 + (d + 3) as usize] = t + (d << lo);
+                x[i * 7 + (d + 3) as usize] = t + (d << lo >> 1);
             }
         }
         let window = Window { lo, hi };
@@ -88,7 +87,7 @@ fn comparison_is_right_beyond_one_unit_of_the_threshold() {
                 let beta = (out.client.1[at] ^ out.server.1[at]) >> 8 & 1;
                 assert_eq!(beta, out.dealer.1[at] >> 8 & 1, "dealer knows the mask");
                 let bit = u64::from(c) ^ beta;
-                if (v - t).abs() >= 2 << lo {
+                if (v - t).abs() >= 1 << lo >> 1 {
                     assert_eq!(bit == 1, v < t, "{v} < {t} in window {lo}..{hi}");
                 }
             }
@@ -201,58 +200,4 @@ fn maximum_of_rows() {
             assert!((y[r] - want).abs() <= 8.0 * 7.0, "{rows}x{cols} row {r}: {} for {want}", y[r]);
         }
     }
-}
-
-#[test]
-fn exponentials_reach_their_approximations() {
-    let world = World::new(8);
-    let n = 4096;
-    for (approx, bound) in [(Approx::Loose, 3e-3), (Approx::Precise, 3e-3), (Approx::Cipherdm, 4e-3)] {
-        for scale in [1.0, 32f64.sqrt().recip()] {
-            let spec = SoftmaxSpec { scale, approx };
-            let f = spec.logit_fraction();
-            let mut rng = world.rng("values");
-            let unit = f64::from(f).exp2();
-            let x: Vec<i64> =
-                (0..n).map(|_| -(20.0 / scale * unit * (rng.next_u32() as f64 / 4294967296.0)) as i64).collect();
-            let window = Window { lo: 1, hi: 18 };
-            let cost = open_cost(&[(n, 24)]) + exponential_cost(n, 24, &spec, window).unwrap();
-            let y = unary(&world, &x, 24, f, cost, |ctx, x| {
-                let w = open(ctx, x, 0, 24)?;
-                exponential(ctx, &w, &spec, window)
-            });
-            let cutoff = if approx == Approx::Loose { -4.8 } else { -14.0 };
-            for (y, x) in y.iter().zip(real(&x, f)) {
-                let v = x * scale;
-                let want = approx.exp(v);
-                assert!((y - want).abs() < bound || (v - cutoff).abs() < 0.02, "{approx:?} {v}: {y} for {want}");
-            }
-        }
-    }
-}
-
-#[test]
-fn matrices_and_server_weights() {
-    let world = World::new(9);
-    let (rows, inputs, outputs) = (19, 24, 10);
-    let x = uniform(&world, "x", rows * inputs, 1 << 12);
-    let w = uniform(&world, "w", inputs * outputs, 1 << 12);
-    let bias = uniform(&world, "b", outputs, 1 << 20);
-    let layer = Layer::Dense { rows, inputs, outputs, transposed: false };
-    let out = world.run(|world, ctx| {
-        let fixed = FixedWeights { weight: w.clone(), bias: Some(bias.clone()) };
-        let weights = share_weights(ctx, &layer, 52, 12, (ctx.role == Role::Server).then_some(&fixed))?;
-        let x = world.share(ctx, "x", &x, 56, 10)?;
-        let y = linear(ctx, &x, &layer, &weights)?;
-        words(ctx, &y)
-    });
-    let y = reconstruct(&out.client, &out.server, 52);
-    for r in 0..rows {
-        for o in 0..outputs {
-            let want: i64 = (0..inputs).map(|i| x[r * inputs + i] * w[o * inputs + i]).sum::<i64>() + bias[o];
-            assert_eq!(y[r * outputs + o], want);
-        }
-    }
-    let setup = Cost { to_client: packed_bytes(inputs * outputs, 52), half_rounds: 1, ..Cost::default() };
-    assert_eq!(out.cost, setup + linear_cost(&layer, 52));
 }

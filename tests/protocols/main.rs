@@ -1,7 +1,10 @@
 //! Protocols between two parties and a dealer: values, error distribution, and the declared cost against counted bytes.
 
+mod activation;
 mod basics;
+mod linear;
 mod norm;
+mod softmax;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};

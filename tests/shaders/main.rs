@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use masque_engine::gpu::shader::{Interface, SOURCES, assemble, shipped};
 use masque_engine::gpu::{Form, Kernel};
-use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// Storage buffers that a kernel may bind.
 const STORAGE_BUFFERS: usize = 8;
@@ -21,6 +21,11 @@ const WORKGROUP_BYTES: u32 = 16 << 10;
 const PARAMS: usize = 256;
 /// Lines of a WGSL file.
 const LINES: usize = 250;
+
+/// Whether a variant is only for adapters with subgroups.
+pub fn shares(kernel: &Kernel) -> bool {
+    kernel.defines.contains(&"SHARED")
+}
 
 /// A kernel in one form, parsed and validated.
 pub struct Shader {
@@ -49,11 +54,14 @@ impl Shader {
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|e| panic!("{name} (assembled): {}", e.emit_to_string(&text)));
         // The portable form has to do without 64-bit integers.
-        let capabilities = match form {
+        let mut capabilities = match form {
             Form::Native => Capabilities::SHADER_INT64,
             Form::Portable => Capabilities::empty(),
         };
+        capabilities.set(Capabilities::SUBGROUP, shares(&kernel));
         let info = Validator::new(ValidationFlags::all(), capabilities)
+            .subgroup_stages(ShaderStages::COMPUTE)
+            .subgroup_operations(SubgroupOperationSet::BALLOT)
             .validate(&module)
             .unwrap_or_else(|e| panic!("{name} (assembled): {}", e.emit_to_string(&text)));
         Self { kernel, form, text, module, info }

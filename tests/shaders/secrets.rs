@@ -4,17 +4,19 @@
 use std::collections::{BTreeSet, HashMap};
 
 use masque_engine::gpu::{Form, Kernel};
-use naga::{AddressSpace, Block, Expression, Function, GlobalVariable, Handle, Statement};
+use naga::{AddressSpace, Block, Expression, Function, GatherMode, GlobalVariable, Handle, Statement};
 
 use crate::lint::on_shares;
 use crate::{Shader, all};
 
 /// Buffers that both parties know: opened words and bits, thresholds and tables.
-const PUBLIC: [(&str, &[&str]); 5] = [
+const PUBLIC: &[(&str, &[&str])] = &[
     ("compare_leaf", &["delta", "thresholds"]),
     ("lift", &["delta"]),
     ("piecewise", &["delta", "bits", "table"]),
     ("piecewise_deal", &["table"]),
+    ("piecewise_linear", &["delta", "bits", "table"]),
+    ("piecewise_linear_deal", &["table"]),
     ("testing/ring", &["s"]),
 ];
 
@@ -112,7 +114,7 @@ impl<'a> Walk<'a> {
             Math { arg, arg1, arg2, arg3, .. } => {
                 any(&[Some(*arg), *arg1, *arg2, *arg3].into_iter().flatten().collect::<Vec<_>>())
             }
-            CallResult(_) => f.calls.get(&h).copied().unwrap_or(false),
+            CallResult(_) | SubgroupOperationResult { .. } => f.calls.get(&h).copied().unwrap_or(false),
             other => panic!("{}: this lint does not know {other:?}", self.shader.name()),
         }
     }
@@ -185,6 +187,11 @@ impl<'a> Walk<'a> {
                     if let Some(result) = result {
                         f.changed |= f.calls.insert(*result, secret) != Some(secret);
                     }
+                }
+                // A value of another thread; which one is a constant in a broadcast.
+                Statement::SubgroupGather { mode: GatherMode::Broadcast(_), argument, result } => {
+                    let secret = self.secret(f, *argument);
+                    f.changed |= f.calls.insert(*result, secret) != Some(secret);
                 }
                 Statement::Break | Statement::Continue => {}
                 other => panic!("{}: this lint does not know {other:?}", self.shader.name()),

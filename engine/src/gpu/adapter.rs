@@ -134,5 +134,6 @@ pub(super) fn requirements(adapter: &wgpu::Adapter, form: Form) -> (wgpu::Featur
     if form == Form::Native {
         features |= wgpu::Features::SHADER_INT64;
     }
+    features |= adapter.features() & wgpu::Features::SUBGROUP;
     (features, adapter.limits())
 }

@@ -111,6 +111,12 @@ impl Gpu {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
+    /// Threads of a subgroup, if that is a fixed number and kernels may exchange values within one.
+    pub fn subgroup(&self) -> Option<u32> {
+        let (min, max) = (self.info.subgroup_min_size, self.info.subgroup_max_size);
+        (min == max && self.device.features().contains(wgpu::Features::SUBGROUP)).then_some(min)
+    }
+
     /// The first error the device reported, if any.
     fn health(&self) -> Result<(), GpuError> {
         match self.failure.get() {

@@ -1,6 +1,6 @@
 //! Convolutions as products that gather their left-hand side from the image.
 
-use super::matmul::variant;
+use super::matmul::Tiling;
 use super::pack_b::{Rows, pack_rows};
 use super::{Element, Mode, Packed, Strided};
 use crate::gpu::{Buf, GpuError, Recorder};
@@ -88,12 +88,14 @@ pub fn conv2d(
     out: &Buf,
 ) -> Result<(), GpuError> {
     assert!(b.element == e && b.k == s.k() && b.n == s.outputs && b.batches == 1, "conv2d: b is for another shape");
-    let (tiles_m, tiles_n) = (s.positions().div_ceil(8), b.tiles());
+    let quads = (s.c.is_multiple_of(4), s.outputs.is_multiple_of(4));
+    let tiling = Tiling::new(rec, "conv2d", mode, b, s.positions(), quads);
+    let (tiles_m, tiles_n) = (tiling.rows, b.tiles());
     if tiles_m * tiles_n == 0 {
         return Ok(());
     }
     rec.run(
-        &variant(e.kernel("conv2d"), (s.c.is_multiple_of(4), s.outputs.is_multiple_of(4)), mode, b),
+        &tiling.kernel,
         args![
             m: s.positions(), n: s.outputs, tiles_m: tiles_m, tiles_n: tiles_n, subtract: u32::from(mode == Mode::Sub),
             panel: b.panel(), out_row: s.outputs, out_col: 1u32, h: s.h, w: s.w, channels: s.c, oh: s.oh(), ow: s.ow(),

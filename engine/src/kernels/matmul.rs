@@ -95,13 +95,36 @@ impl Strided {
     }
 }
 
-/// The variant for these operands: whether `a` and `out` can be accessed four elements at a time.
-pub(super) fn variant(kernel: Kernel, (a, out): (bool, bool), mode: Mode, b: &Packed) -> Kernel {
-    let mut kernel = kernel;
-    for (define, on) in [("SCALAR", !a), ("RAGGED", !out), ("ACCUMULATE", mode != Mode::Set), ("WIDE", b.width == 8)] {
-        kernel = if on { kernel.with(define) } else { kernel };
+/// The variant of a product for its operands, and the tiles of 8 rows it is dispatched for.
+pub(super) struct Tiling {
+    pub(super) kernel: Kernel,
+    pub(super) rows: usize,
+    shared: bool,
+}
+
+impl Tiling {
+    /// For `m` rows; `a` and `out` say whether these can be accessed four elements at a time.
+    pub(super) fn new(
+        rec: &Recorder,
+        file: &'static str,
+        mode: Mode,
+        b: &Packed,
+        m: usize,
+        (a, out): (bool, bool),
+    ) -> Self {
+        let rows = m.div_ceil(8);
+        // Threads that share what they load need whole subgroups of one tile column; unless that wastes a quarter of them.
+        let whole = rows.next_multiple_of(8);
+        let shared = a && rec.gpu().subgroup() == Some(8) && 4 * whole <= 5 * rows;
+        let mut kernel = b.element.kernel(file);
+        let accumulate = mode != Mode::Set;
+        for (define, on) in
+            [("SCALAR", !a), ("RAGGED", !out), ("ACCUMULATE", accumulate), ("WIDE", b.width == 8), ("SHARED", shared)]
+        {
+            kernel = if on { kernel.with(define) } else { kernel };
+        }
+        Self { kernel, rows: if shared { whole } else { rows }, shared }
     }
-    kernel
 }
 
 /// `out[z] = a[z] * b[z]` for m x k times k x n, or added or subtracted. One `b` serves all batches if it holds one matrix.
@@ -124,16 +147,16 @@ pub fn matmul(
     assert_eq!(e, b.element, "matmul: b was packed for other elements");
     let batches = a_layout.batches;
     assert!(batches == out_layout.batches && (b.batches == batches || b.batches == 1), "matmul: batches differ");
-    let (tiles_m, tiles_n) = (m.div_ceil(8), b.tiles());
+    let tiling = Tiling::new(rec, "matmul", mode, b, m, (a_layout.quads(b.k), out_layout.quads(b.n)));
+    let (tiles_m, tiles_n) = (tiling.rows, b.tiles());
     let threads = batches * tiles_m * tiles_n;
     if threads == 0 {
         return Ok(());
     }
-    // Threads in step on one panel each read few rows of `a`: rows a power of two apart fall into few sets of a cache.
-    let across = tiles_n >= 8;
-    let kernel = variant(e.kernel("matmul"), (a_layout.quads(b.k), out_layout.quads(b.n)), mode, b);
+    // Neighbours in different columns read the same rows of `a`: rows a power of two apart fall into few sets of a cache.
+    let across = tiles_n >= 8 && !tiling.shared;
     rec.run(
-        &kernel,
+        &tiling.kernel,
         args![
             m: m, n: b.n, k: b.k, tiles_m: tiles_m, tiles_n: tiles_n, batches: batches,
             across: u32::from(across), subtract: u32::from(mode == Mode::Sub),

@@ -126,7 +126,7 @@ pub fn attention(
     let top = maximum(ctx, &x, shape.rows(), shape.keys, window)?;
     let x = shifted(ctx, &x, &top, shape.keys)?;
     let p = exponential(ctx, &x, spec, window)?;
-    let p = open(ctx, &p, 0, WEIGHT_RING)?;
+    let p = open(ctx, &p, p.f - WEIGHT_FRACTION, WEIGHT_RING)?;
     let p = lift(ctx, &p, ring)?;
     let sums = reduce(ctx, &p, &Groups::rows(shape.rows(), shape.keys))?;
     let mut wires = open_all(ctx, &[(&p, 0, ring), (&sums, 0, ring)])?;

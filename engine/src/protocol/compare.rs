@@ -4,12 +4,13 @@
 //! The low bits are compared nibble by nibble on dealt one-hots, locally; one exchange of a masked byte combines four
 //! nibbles, a second one up to four such groups. The result stays masked: both parties learn `c = b ^ beta`.
 
-use super::{Cost, Ctx, Error, Wire, packed_bytes};
+use super::open::Sealed;
+use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
 use crate::gpu::{Buf, Kernel};
 use crate::{args, bufs};
 
 /// Bits `lo..hi` of a wire. Values must lie in the signed range of `hi` bits; below `lo` they are ignored, so a result may
-/// be wrong within `2^(lo + 1)` units of the threshold.
+/// be wrong within `2^(lo - 1)` units of the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// First bit looked at.
@@ -47,10 +48,24 @@ const BETA_WORD: u32 = 12;
 
 /// Masked bits of the comparison of a wire with public thresholds (integers in the wire's units).
 ///
-/// * Error: a bit may be wrong for values within `2^(lo + 1)` units of its threshold, never elsewhere.
+/// * Needs differences to the thresholds in the signed range of `hi` bits.
+/// * Error: a bit may be wrong for values within `2^(lo - 1)` units of its threshold, with a probability that falls from 1/2
+///   to 0; never elsewhere, and never for `lo = 0`.
 /// * Cost: see [`compare_cost`].
 pub fn compare(ctx: &mut Ctx, x: &Wire, thresholds: &[i64], window: Window) -> Result<Bits, Error> {
+    Ok(compare_and_open(ctx, x, thresholds, window, &[])?.0)
+}
+
+/// As [`compare`], and opens shares in its first round (see [`super::open_all`]).
+pub(super) fn compare_and_open(
+    ctx: &mut Ctx,
+    x: &Wire,
+    thresholds: &[i64],
+    window: Window,
+    also: &[(&Share, u32, u32)],
+) -> Result<(Bits, Vec<Wire>), Error> {
     let Window { lo, hi } = window;
+    let sealed = Sealed::new(ctx, also)?;
     assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
     let (n, groups, levels) = (x.n, window.groups(), thresholds.len());
     let sign = hi - 1;
@@ -77,10 +92,13 @@ pub fn compare(ctx: &mut Ctx, x: &Wire, thresholds: &[i64], window: Window) -> R
     };
     let result_masks = second.as_ref().map_or(&masks, |s| &s.0).clone();
     let mut bits = Bits { n, thresholds: levels, opened: None, masks: result_masks };
-    let (Some(leaves), Some(products)) = (leaves, products) else { return Ok(bits) };
+    let (Some(leaves), Some(products)) = (leaves, products) else { return Ok((bits, sealed.finish(ctx, &[])?)) };
 
     let first = ctx.first();
-    let t: Vec<u64> = thresholds.iter().map(|t| *t as u64).collect();
+    // Dropping the low bits of delta and mask rounds the difference down or up, at random by its fraction: half a unit of
+    // the window centres what may go wrong.
+    let half = 1i64 << lo >> 1;
+    let t: Vec<u64> = thresholds.iter().map(|t| (t + half) as u64).collect();
     let t = ctx.rec.upload_slice(&t)?;
     let mut mine = ctx.rec.alloc(instances.next_multiple_of(4))?;
     ctx.rec.run(
@@ -89,7 +107,11 @@ pub fn compare(ctx: &mut Ctx, x: &Wire, thresholds: &[i64], window: Window) -> R
         bufs![delta: x.opened(), thresholds: &t, leaves: &leaves, masks: &masks, msg: &mine],
         instances.div_ceil(4),
     )?;
-    let mut theirs = ctx.exchange(&[(&mine, instances as u64)])?.remove(0);
+    let mut messages = vec![(&mine, instances as u64)];
+    messages.extend(sealed.messages());
+    let mut received = ctx.exchange(&messages)?;
+    let mut theirs = received.remove(0);
+    let wires = sealed.finish(ctx, &received)?;
     let mut last_products = products.clone();
     if let Some((m, p)) = &second {
         let p = p.as_ref().expect("a party's share");
@@ -117,7 +139,7 @@ pub fn compare(ctx: &mut Ctx, x: &Wire, thresholds: &[i64], window: Window) -> R
     let opened = ctx.rec.alloc(words * 4)?;
     ctx.rec.run(&Kernel::new("xor"), args![n: words], bufs![a: &msg, b: &other, out: &opened], words)?;
     bits.opened = Some(opened);
-    Ok(bits)
+    Ok((bits, wires))
 }
 
 fn products(ctx: &mut Ctx, x: &Wire, masks: &Buf, count: usize, sign: u32, k: u32) -> Result<Option<Buf>, Error> {

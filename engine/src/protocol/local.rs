@@ -129,7 +129,7 @@ pub(super) fn affine(
             &Kernel::new("affine").with("TWO"),
             args![n: n, od: m.od, om: m.om, id: m.id, im: m.im, ca: a.1, cb: cb, cc: constant],
             bufs![a: a.0, b: b, out: out],
-            n,
+            eights,
         )?,
     }
     Ok(())

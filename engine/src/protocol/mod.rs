@@ -4,6 +4,7 @@
 //! same code with masks only. Every protocol states its cost as a function beside it; a test compares that with the bytes
 //! that were sent.
 
+mod activation;
 mod attention;
 mod compare;
 mod ctx;
@@ -19,6 +20,7 @@ mod piecewise;
 mod softmax;
 
 pub use crate::net::Role;
+pub use activation::{activation, activation_cost};
 pub use attention::{AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use ctx::{Cost, Ctx, Links, packed_bytes};

@@ -17,7 +17,7 @@ pub fn multiply(ctx: &mut Ctx, x: &Wire, y: &Wire, map: Map) -> Result<Share, Er
             &Kernel::new("multiply").with("DEALER"),
             args![n: x.n, first: 0u32, od: map.od, om: map.om, id: map.id, im: map.im],
             bufs![lx: &x.lam, ly: &y.lam, out: &out],
-            x.n,
+            x.n.div_ceil(8),
         )?;
         Ok(out)
     })?;
@@ -28,7 +28,7 @@ pub fn multiply(ctx: &mut Ctx, x: &Wire, y: &Wire, map: Map) -> Result<Share, Er
                 &Kernel::new("multiply"),
                 args![n: x.n, first: ctx.first(), od: map.od, om: map.om, id: map.id, im: map.im],
                 bufs![lx: &x.lam, ly: &y.lam, dx: x.opened(), dy: y.opened(), c: &c, out: &out],
-                x.n,
+                x.n.div_ceil(8),
             )?;
             Some(out)
         }

@@ -30,17 +30,17 @@ pub struct NormShape {
     pub k: u32,
 }
 
-/// Significant bits of the factor `gamma / sqrt(var + eps)`, counted from 1 / sqrt of the largest variance.
-const FACTOR: i32 = 14;
+/// Fewest fraction bits of the factor `gamma / sqrt(var + eps)`, and fewest significant ones at the largest variance.
+const FACTOR: (i32, i32) = (14, 12);
 /// Significant bits of the mean's factor 1 / len.
 const MEAN: u32 = 20;
 /// Binary logarithm of the bounds of gamma and of the result.
 const GAMMA: i32 = 3;
 const RESULT: i32 = 6;
 
-/// Fraction bits of the factor for a range of variances.
+/// Fraction bits of the factor `gamma / sqrt(var + eps)`: 14, and more where large variances make it small.
 pub fn factor_fraction(variance: (i32, i32)) -> u32 {
-    (FACTOR + (variance.1 + 1).max(0) / 2) as u32
+    FACTOR.0.max(FACTOR.1 + (variance.1 + 1) / 2) as u32
 }
 
 impl NormShape {
@@ -60,14 +60,9 @@ impl NormShape {
         (bits as u32).next_multiple_of(4)
     }
 
-    /// Fraction bits of the factor `gamma / sqrt(var + eps)`: 14, and more where large variances make it small.
-    pub fn factor_fraction(&self) -> u32 {
-        factor_fraction(self.variance)
-    }
-
     /// Fraction bits of the result (and of beta).
     pub fn result_fraction(&self) -> u32 {
-        self.f + self.factor_fraction()
+        self.f + factor_fraction(self.variance)
     }
 
     /// Extra bits of the mean: enough for the factor 1 / len to have [`MEAN`] significant ones.
@@ -116,12 +111,13 @@ fn log2_len(len: usize) -> u32 {
 /// `y = (x - mean) / sqrt(var + eps) * gamma + beta`.
 ///
 /// * Before: additive share of `[n, positions, channels]` in Z_2^k or more with `f` fraction bits, or also its wire in
-///   Z_2^k; `gamma` as a dealt server layer in Z_2^64 with at most 64 - k fraction bits
-///   ([`NormShape::affine_layer`]), `beta` at the server with [`NormShape::result_fraction`] bits. After: additive share in Z_2^k with as many fraction bits, and the wire of x.
+///   Z_2^k; `gamma` as a dealt server layer in Z_2^64 with at most `64 - k` fraction bits ([`NormShape::affine_layer`]),
+///   `beta` at the server with [`NormShape::result_fraction`] bits. After: additive share in Z_2^k with as many fraction
+///   bits, and the wire of x.
 /// * Range: a variance up to 4 times the declared largest is still safe, with a growing error; beyond, the result is noise.
 ///   Below the smallest the factor is at most 2.5 times the one there. Means below 2^(20 - f) in size for groups of up to
 ///   2^20 elements.
-/// * Error: relative 4e-4 of the factor, plus rounding of the mean (one unit of `f` bits, then multiplied by the factor).
+/// * Error: of the factor, relative 3e-4 plus a unit and a half of its fraction bits; of the mean, a unit of `f` bits.
 /// * Cost: [`normalise_cost`].
 pub fn normalise(
     ctx: &mut Ctx,
@@ -160,7 +156,7 @@ pub fn normalise(
     let eps = (s.eps * s.group_len() as f64 * (2.0 * f64::from(s.f)).exp2()).round().max(1.0);
     let squares = open(ctx, &squares, 0, s.k)?;
     let squares = combine_wires(ctx, &squares, None, eps as i64)?;
-    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), s.factor_fraction())?;
+    let deviation = inverse(ctx, &squares, -0.5, s.gain(), s.octaves(), factor_fraction(s.variance))?;
     // Times gamma, which the server knows, then times x.
     let narrow = open(ctx, &deviation, 0, deviation.k)?;
     let deviation = lift(ctx, &narrow, 64)?;
@@ -187,7 +183,7 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     let (n, groups) = (s.n * s.positions * s.channels, s.n * s.groups);
     let layer = s.affine_layer();
     let mean_ring = s.mean_ring();
-    let (gain, octaves, f) = (s.gain(), s.octaves(), s.factor_fraction());
+    let (gain, octaves, f) = (s.gain(), s.octaves(), factor_fraction(s.variance));
     let narrow = super::inverse::result_ring(-0.5, gain, octaves, f)?;
     let mut c = open_cost(&[(n, s.k), (groups, s.k)]) + lift_cost(groups, s.k, 64) + open_cost(&[(groups, mean_ring)]);
     if mean_ring < s.k {

@@ -1,7 +1,7 @@
 //! Opening a share to a masked wire, and lifting a wire to a larger ring. Source: protocol.md section 3.
 
 use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
-use crate::gpu::Kernel;
+use crate::gpu::{Buf, Kernel};
 use crate::{args, bufs};
 
 /// Opens one share. See [`open_all`].
@@ -15,34 +15,44 @@ pub fn open(ctx: &mut Ctx, x: &Share, shift: u32, k: u32) -> Result<Wire, Error>
 /// * Error: within one unit of the last place, mean 0, standard deviation 0.41 units; no wrap failure at any value.
 /// * Cost: `k` bits an element each way, 1 round for all, nothing offline.
 pub fn open_all(ctx: &mut Ctx, what: &[(&Share, u32, u32)]) -> Result<Vec<Wire>, Error> {
-    let mut masks = Vec::with_capacity(what.len());
-    let mut messages = Vec::with_capacity(what.len());
-    for (x, shift, k) in what {
-        assert!(k + shift <= x.k, "a share of {} bits cut by {shift} cannot be opened in {k}", x.k);
-        if ctx.is_party() {
-            let (lam, msg) = ctx.seal(x.words(), x.n, x.k, *shift, *k, false)?;
-            masks.push(lam);
-            messages.push((msg, packed_bytes(x.n, *k)));
-        } else {
-            masks.push(ctx.mask(x.n, *k)?);
+    let sealed = Sealed::new(ctx, what)?;
+    let theirs = if ctx.is_party() { ctx.exchange(&sealed.messages())? } else { vec![] };
+    sealed.finish(ctx, &theirs)
+}
+
+/// Shares on their way to wires: what an opening sends is ready, and may share a round with other messages.
+pub(super) struct Sealed {
+    wires: Vec<Wire>,
+    messages: Vec<Buf>,
+}
+
+impl Sealed {
+    /// Masks and packs shares, each with the bits to cut and the ring to open in.
+    pub(super) fn new(ctx: &mut Ctx, what: &[(&Share, u32, u32)]) -> Result<Self, Error> {
+        let mut sealed = Self { wires: Vec::with_capacity(what.len()), messages: vec![] };
+        for (x, shift, k) in what {
+            assert!(k + shift <= x.k, "a share of {} bits cut by {shift} cannot be opened in {k}", x.k);
+            let lam = if ctx.is_party() {
+                let (lam, msg) = ctx.seal(x.words(), x.n, x.k, *shift, *k, false)?;
+                sealed.messages.push(msg);
+                lam
+            } else {
+                ctx.mask(x.n, *k)?
+            };
+            let f = x.f.saturating_sub(*shift);
+            sealed.wires.push(Wire { n: x.n, k: *k, f, delta: None, lam, fresh: true });
         }
+        Ok(sealed)
     }
-    let mut wires: Vec<Wire> = what
-        .iter()
-        .zip(masks)
-        .map(|((x, shift, k), lam)| Wire {
-            n: x.n,
-            k: *k,
-            f: x.f.saturating_sub(*shift),
-            delta: None,
-            lam,
-            fresh: true,
-        })
-        .collect();
-    if ctx.is_party() {
-        let refs: Vec<_> = messages.iter().map(|(m, b)| (m, *b)).collect();
-        let theirs = ctx.exchange(&refs)?;
-        for ((w, (mine, _)), other) in wires.iter_mut().zip(&messages).zip(&theirs) {
+
+    /// What a party sends, in order (nothing at the dealer).
+    pub(super) fn messages(&self) -> Vec<(&Buf, u64)> {
+        self.messages.iter().zip(&self.wires).map(|(m, w)| (m, packed_bytes(w.n, w.k))).collect()
+    }
+
+    /// The wires, given the peer's messages in the same order.
+    pub(super) fn finish(mut self, ctx: &mut Ctx, theirs: &[Buf]) -> Result<Vec<Wire>, Error> {
+        for ((w, mine), other) in self.wires.iter_mut().zip(&self.messages).zip(theirs) {
             let out = ctx.rec.words(w.n)?;
             ctx.rec.run(
                 &Kernel::new("unpack").with("SUM"),
@@ -52,8 +62,8 @@ pub fn open_all(ctx: &mut Ctx, what: &[(&Share, u32, u32)]) -> Result<Vec<Wire>,
             )?;
             w.delta = Some(out);
         }
+        Ok(self.wires)
     }
-    Ok(wires)
 }
 
 /// Cost of [`open_all`] for elements and rings.
@@ -77,7 +87,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     let part = |ctx: &mut Ctx, at: u32| {
         ctx.deal(w.n, bits, false, |rec| {
             let out = rec.words(w.n)?;
-            rec.run(&Kernel::new("bit"), args![n: w.n, at: at], bufs![x: &w.lam, out: &out], w.n)?;
+            rec.run(&Kernel::new("bit"), args![n: w.n, at: at], bufs![x: &w.lam, out: &out], w.n.div_ceil(8))?;
             Ok(out)
         })
     };
@@ -90,7 +100,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
                 &Kernel::new("lift"),
                 args![n: w.n, k: w.k, first: ctx.first()],
                 bufs![delta: w.opened(), lam: &w.lam, wrap: &wrap, top: &top, out: &out],
-                w.n,
+                w.n.div_ceil(8),
             )?;
             Some(out)
         }

@@ -76,11 +76,22 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     let words = table.words(branches);
     let rows = ctx.rec.upload_slice(&table.rows)?;
     let (segments, selected, degree) = (table.segments, table.selected, table.degree);
+    // Degree 1 over whole groups of eight has kernels of its own, with the same words in the same order.
+    let linear = degree == 1 && n.is_multiple_of(8);
     let dealt = if words == 0 {
         None
     } else {
         ctx.deal(n * words, to, false, |rec| {
             let out = rec.words(n * words)?;
+            if linear {
+                rec.run(
+                    &Kernel::new("piecewise_linear_deal"),
+                    args![n: n, k: x.k, branches: branches, segments: segments, selected: selected],
+                    bufs![lam: &x.lam, masks: bits.map_or(&x.lam, |b| &b.masks), table: &rows, out: &out],
+                    n / 8,
+                )?;
+                return Ok(out);
+            }
             rec.run(
                 &Kernel::new("piecewise_deal"),
                 args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, degree: degree],
@@ -95,15 +106,25 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
             let out = ctx.rec.words(n)?;
             let opened = bits.and_then(|b| b.opened.as_ref());
             let none = ctx.rec.alloc(16)?;
-            let kernel = Kernel::new("piecewise");
-            let kernel = if degree == 1 { kernel.with("LINEAR") } else { kernel };
-            ctx.rec.run(
-                &kernel,
-                args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, degree: degree,
-                    first: ctx.first()],
-                bufs![delta: x.opened(), bits: opened.unwrap_or(&none), table: &rows, dealt: &dealt, out: &out],
-                n,
-            )?;
+            let bits = opened.unwrap_or(&none);
+            let (linear_kernel, kernel) = (Kernel::new("piecewise_linear"), Kernel::new("piecewise"));
+            let first = ctx.first();
+            if linear {
+                ctx.rec.run(
+                    &linear_kernel,
+                    args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, first: first],
+                    bufs![delta: x.opened(), bits: bits, table: &rows, dealt: &dealt, out: &out],
+                    n / 8,
+                )?;
+            } else {
+                ctx.rec.run(
+                    &kernel,
+                    args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, degree: degree,
+                        first: first],
+                    bufs![delta: x.opened(), bits: bits, table: &rows, dealt: &dealt, out: &out],
+                    n,
+                )?;
+            }
             Some(out)
         }
         None => None,

@@ -1,0 +1,156 @@
+//! Products of secret matrices and layers with the server's weights: exact, with their cost.
+
+use masque_engine::kernels::{ConvShape, Strided};
+use masque_engine::protocol::{
+    Cost, FixedWeights, Layer, MatmulShape, Role, linear, linear_cost, matmul, matmul_cost, open_all, open_cost,
+    packed_bytes, share_weights,
+};
+use masque_engine::reference;
+use masque_engine::testing::{World, reconstruct, signed, words};
+
+use super::uniform;
+
+fn words_of(x: &[i64]) -> Vec<u64> {
+    x.iter().map(|v| *v as u64).collect()
+}
+
+/// Shares of a product of masked wires in rings `ka` and `kb` against the reference.
+fn product(world: &World, name: &str, s: &MatmulShape, (la, lb): (usize, usize), (ka, kb): (u32, u32)) {
+    let (a, b) = (uniform(world, "a", la, 1 << 15), uniform(world, "b", lb, 1 << 15));
+    let k = ka.min(kb);
+    let out = world.run(|w, ctx| {
+        let x = w.share(ctx, "x", &a, ka, 9)?;
+        let y = w.share(ctx, "y", &b, kb, 7)?;
+        let wires = open_all(ctx, &[(&x, 0, ka), (&y, 0, kb)])?;
+        let z = matmul(ctx, &wires[0], &wires[1], s)?;
+        assert_eq!((z.k, z.f), (k, 16));
+        words(ctx, &z)
+    });
+    assert_eq!(out.cost, open_cost(&[(la, ka), (lb, kb)]) + matmul_cost(s, k), "{name}: declared cost");
+    let z = reconstruct(&out.client, &out.server, k);
+    let want = reference::matmul::matmul(0, (&words_of(&a), &s.a), (&words_of(&b), &s.b), None, (s.m, s.k, s.n));
+    let mut want = want.iter();
+    for batch in 0..s.a.batches {
+        for row in 0..s.m {
+            for col in 0..s.n {
+                let at = reference::matmul::position(&s.out, batch, row, col);
+                let want = signed(*want.next().unwrap(), k);
+                assert_eq!(z[at], want, "{name}: batch {batch} row {row} column {col}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_masked_matrices() {
+    let world = World::new(40);
+    let plain = |m, k, n| MatmulShape { a: Strided::rows(k), b: Strided::rows(n), out: Strided::rows(n), m, k, n };
+    for (m, k, n) in [(1, 1, 1), (3, 5, 7), (16, 32, 24), (33, 20, 65)] {
+        product(&world, "plain", &plain(m, k, n), (m * k, k * n), (44, 44));
+    }
+    product(&world, "of two rings", &plain(9, 12, 10), (9 * 12, 12 * 10), (44, 64));
+    let (batches, m, k, n) = (5, 6, 9, 4);
+    let batched = MatmulShape {
+        a: Strided::batched(batches, m * k, k),
+        b: Strided::batched(batches, k * n, n),
+        out: Strided::batched(batches, m * n, n),
+        ..plain(m, k, n)
+    };
+    product(&world, "batched", &batched, (batches * m * k, batches * k * n), (48, 48));
+    let transposed = MatmulShape { b: Strided::rows(13).transposed(), ..plain(11, 13, 10) };
+    product(&world, "transposed", &transposed, (11 * 13, 10 * 13), (48, 48));
+}
+
+#[test]
+fn products_of_heads() {
+    let world = World::new(41);
+    // Attention of two images with three heads: logits as [n, queries, heads, keys], values as [n, queries, heads * width].
+    for (n, heads, queries, keys, width) in [(2, 3, 10, 7, 8), (1, 4, 16, 16, 12), (2, 1, 5, 9, 3)] {
+        let row = heads * width;
+        let scores = Strided {
+            batches: n * heads,
+            inner: heads,
+            outer_stride: queries * heads * keys,
+            inner_stride: keys,
+            row_stride: heads * keys,
+            col_stride: 1,
+            offset: 0,
+        };
+        let (q, kv) = (Strided::heads(n, heads, queries, row), Strided::heads(n, heads, keys, row));
+        let logits = MatmulShape { a: q, b: kv.transposed(), out: scores, m: queries, k: width, n: keys };
+        product(&world, "logits", &logits, (n * queries * row, n * keys * row), (40, 40));
+        let values = MatmulShape { a: scores, b: kv, out: q, m: queries, k: keys, n: width };
+        product(&world, "values", &values, (n * queries * heads * keys, n * keys * row), (40, 40));
+    }
+}
+
+/// A layer with the server's weights against a reference for words; twice, as weights are shared once for many uses.
+fn layer(world: &World, layer: &Layer, k: u32, bias: bool, want: impl Fn(&[u64], &[u64], Option<&[u64]>) -> Vec<u64>) {
+    let (n, bound) = (layer.input_len(), 1 << 14);
+    let x = [uniform(world, "x", n, bound), uniform(world, "other x", n, bound)];
+    let w = uniform(world, "w", layer.weight_len(), 1 << 12);
+    let b = bias.then(|| uniform(world, "b", layer.outputs(), 1 << 20));
+    let out = world.run(|world, ctx| {
+        let fixed = FixedWeights { weight: w.clone(), bias: b.clone() };
+        let weights = share_weights(ctx, layer, k, 12, (ctx.role == Role::Server).then_some(&fixed))?;
+        let mut all = vec![];
+        for (i, x) in x.iter().enumerate() {
+            let x = world.share(ctx, &format!("x{i}"), x, 64, 10)?;
+            let y = linear(ctx, &x, layer, &weights)?;
+            assert_eq!((y.n, y.k, y.f), (layer.output_len(), k, 22));
+            all.push(words(ctx, &y)?);
+        }
+        Ok(all)
+    });
+    let setup = Cost { to_client: packed_bytes(w.len(), k), half_rounds: 1, ..Cost::default() };
+    assert_eq!(out.cost, setup + linear_cost(layer, k) + linear_cost(layer, k), "{layer:?}: declared cost");
+    for (i, x) in x.iter().enumerate() {
+        let y = reconstruct(&out.client[i], &out.server[i], k);
+        let want = want(&words_of(x), &words_of(&w), b.as_deref().map(words_of).as_deref());
+        let want: Vec<i64> = want.iter().map(|v| signed(*v, k)).collect();
+        assert_eq!(y, want, "{layer:?}");
+    }
+}
+
+#[test]
+fn dense_layers() {
+    let world = World::new(42);
+    for (rows, inputs, outputs, k, bias) in
+        [(19, 24, 10, 52, true), (1, 1, 1, 40, false), (7, 33, 65, 44, false), (4, 16, 8, 64, true)]
+    {
+        for transposed in [false, true] {
+            let dense = Layer::Dense { rows, inputs, outputs, transposed };
+            let columns = if transposed { Strided::rows(outputs) } else { Strided::rows(inputs).transposed() };
+            layer(&world, &dense, k, bias, |x, w, b| {
+                reference::matmul::matmul(0, (x, &Strided::rows(inputs)), (w, &columns), b, (rows, inputs, outputs))
+            });
+        }
+    }
+}
+
+#[test]
+fn convolutions() {
+    let world = World::new(43);
+    let conv = |n, (h, w), c, kernel, stride, (pad, pad_after), outputs| ConvShape {
+        n,
+        h,
+        w,
+        c,
+        kernel,
+        stride,
+        pad,
+        pad_after,
+        outputs,
+    };
+    for (shape, bias) in [
+        (conv(2, (5, 7), 6, 1, 1, (0, 0), 9), true),
+        (conv(1, (8, 8), 4, 3, 1, (1, 1), 12), true),
+        (conv(2, (9, 6), 5, 3, 2, (1, 1), 7), false),
+        (conv(1, (8, 8), 8, 3, 2, (0, 1), 8), true),
+        (conv(1, (5, 5), 3, 3, 1, (0, 0), 4), false),
+        (conv(2, (7, 4), 1, 2, 2, (1, 0), 3), true),
+        (conv(1, (3, 3), 2, 5, 1, (2, 2), 5), false),
+    ] {
+        layer(&world, &Layer::Conv(shape), 48, bias, |x, w, b| reference::conv2d::conv2d(0, x, w, b, &shape));
+    }
+}
