@@ -11,9 +11,13 @@ use masque_engine::approx::Approx;
 use masque_engine::exec::Plain;
 use masque_engine::gpu::{AdapterChoice, Gpu};
 use masque_engine::graph::{Graph, WeightStore};
+use masque_models::presets::Preset;
+use masque_models::sampling::Guidance;
 use masque_models::vae_decoder::Latent;
+use masque_models::weight_rule::RuleWeights;
 use masque_models::{
-    Checkpoint, ClipTextConfig, UNet2dConditionConfig, VaeConfig, clip_text, tap, unet2d_condition, vae_decoder,
+    Checkpoint, ClipTextConfig, GuidanceWeight, Origin, PlainPipeline, Prompt, Sampler, StableDiffusion,
+    StableDiffusionConfig, TextJob, UNet2dConditionConfig, VaeConfig, clip_text, tap, unet2d_condition, vae_decoder,
 };
 
 /// Largest error of a module's output, as a fraction of its largest element.
@@ -139,4 +143,114 @@ fn every_block_of_the_decoder() {
     let inputs = vec![(vae_decoder::LATENT, recorded(&fixture, "in:latent"))];
     let mut plain = plain(graph, checkpoint("fixtures/tiny-vae/model.safetensors"), Approx::Exact);
     every_block(&mut plain, &inputs, &fixture, "", &[]);
+}
+
+fn device() -> Arc<Gpu> {
+    Gpu::open(&AdapterChoice::default()).unwrap()
+}
+
+fn job(count: u64, steps: usize, scale: f64, approx: Approx) -> TextJob {
+    TextJob {
+        origins: (0..count).map(|image| Origin { seed: 1, image }).collect(),
+        sampler: Sampler::Ddim,
+        steps,
+        guidance: Guidance { scale, eta: 0.0, weight: GuidanceWeight::Beta },
+        approx,
+        approx_text: approx,
+        approx_vae: approx,
+    }
+}
+
+fn prompts(fixture: &Fixture, name: &str) -> Vec<Prompt> {
+    let of = |ids: &[i64]| Prompt { ids: ids.iter().map(|id| *id as u32).collect(), dropped: None };
+    fixture.i64(name).chunks(16).map(of).collect()
+}
+
+#[test]
+fn the_whole_tiny_pipeline() {
+    let fixture = Fixture::open("fixtures/tiny-pipeline.safetensors");
+    let config = StableDiffusionConfig {
+        text: ClipTextConfig::read(asset("fixtures/tiny-text/config.json")).unwrap(),
+        unet: unet("fixtures/tiny-unet-a"),
+        vae: VaeConfig::read(asset("fixtures/tiny-vae/config.json")).unwrap(),
+        scheduler: Preset::named("sd15").unwrap().config().unwrap().scheduler,
+    };
+    let weights = |name: &str| checkpoint(&format!("fixtures/{name}/model.safetensors"));
+    let pipeline = PlainPipeline::with_weights(
+        device(),
+        config.checked().unwrap(),
+        weights("tiny-text"),
+        weights("tiny-unet-a"),
+        weights("tiny-vae"),
+    );
+    let close = |what: &str, got: &[f32], name: &str| {
+        let d = error(got, &recorded(&fixture, name));
+        println!("{d:9.2e}  {what}");
+        assert!(d <= BLOCK_TOLERANCE, "{what}: {d:e}");
+    };
+    let context = pipeline.encode(&prompts(&fixture, "in:input_ids"), Approx::Exact).unwrap();
+    close("context", &context, "context");
+    let (positive, negative) = context.split_at(context.len() / 2);
+    let job = job(1, 4, 7.5, Approx::Exact);
+    let start = recorded(&fixture, "in:latent");
+    let mut look = |i: usize, eps: &[f32], latent: &[f32]| {
+        let (cond, uncond) = eps.split_at(eps.len() / 2);
+        close(&format!("prediction {i}"), cond, &format!("step{i}:cond"));
+        close(&format!("prediction {i} without condition"), uncond, &format!("step{i}:uncond"));
+        close(&format!("latent {i}"), latent, &format!("step{i}:latent"));
+    };
+    let latent = pipeline.sample_from(&job, start, positive, negative, None, &mut look).unwrap();
+    close("image", &pipeline.decode(&latent, Approx::Exact).unwrap(), "image");
+}
+
+/// Largest error of predictions and conditions of the shipped model.
+const PREDICTION_TOLERANCE: f32 = 1e-5;
+/// Of latents after 50 steps with guidance, which multiplies errors by its scale, and of images.
+const RESULT_TOLERANCE: f32 = 5e-5;
+
+#[test]
+fn the_shipped_model() {
+    let model = StableDiffusion::open(asset("mini-sd")).unwrap();
+    let fixture = Fixture::open("mini-sd/reference.safetensors");
+    let texts = [
+        "a photo of a red sneaker",
+        "a handwritten digit seven",
+        "a photo of a blue dress",
+        "a green handwritten digit three",
+    ];
+    let written: Vec<Prompt> = texts.iter().map(|t| model.tokenizer.encode(t).unwrap()).collect();
+    assert_eq!(written, prompts(&fixture, "in:input_ids"));
+    assert_eq!(vec![model.tokenizer.encode("").unwrap()], prompts(&fixture, "in:null_ids"));
+
+    let pipeline = PlainPipeline::new(device(), &model);
+    let close = |got: &[f32], name: &str, tolerance: f32| {
+        let d = error(got, &recorded(&fixture, name));
+        println!("{d:9.2e}  {name}");
+        assert!(d <= tolerance, "{name}: {d:e}");
+    };
+    for approx in [Approx::Exact, Approx::Loose] {
+        let context = pipeline.encode(&written, approx).unwrap();
+        close(&context, &format!("{approx}:context"), PREDICTION_TOLERANCE);
+        let negative = pipeline.encode(&prompts(&fixture, "in:null_ids"), approx).unwrap();
+        close(&negative, &format!("{approx}:null_context"), PREDICTION_TOLERANCE);
+        let negative = negative.repeat(4);
+        for (scale, name) in [(4.0, "s4"), (7.5, "s7.5")] {
+            let mut first = None;
+            let start = recorded(&fixture, "in:z_T");
+            let mut look = |i: usize, eps: &[f32], _: &[f32]| {
+                if i == 0 {
+                    first = Some(eps.to_vec());
+                }
+            };
+            let job = job(4, 50, scale, approx);
+            let latents = pipeline.sample_from(&job, start, &context, &negative, None, &mut look).unwrap();
+            let first = first.unwrap();
+            let (cond, uncond) = first.split_at(first.len() / 2);
+            close(cond, &format!("{approx}:eps_cond_first"), PREDICTION_TOLERANCE);
+            close(uncond, &format!("{approx}:eps_uncond_first"), PREDICTION_TOLERANCE);
+            close(&latents, &format!("{approx}:{name}:z_0"), RESULT_TOLERANCE);
+            let images = pipeline.decode(&latents, approx).unwrap();
+            close(&images, &format!("{approx}:{name}:image"), RESULT_TOLERANCE);
+        }
+    }
 }
