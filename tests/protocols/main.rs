@@ -2,9 +2,14 @@
 
 mod activation;
 mod basics;
+mod faults;
+mod forms;
 mod linear;
 mod norm;
+mod programs;
 mod softmax;
+mod transcripts;
+mod truncation;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};
