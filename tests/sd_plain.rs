@@ -14,7 +14,6 @@ use masque_engine::graph::{Graph, WeightStore};
 use masque_models::presets::Preset;
 use masque_models::sampling::Guidance;
 use masque_models::vae_decoder::Latent;
-use masque_models::weight_rule::RuleWeights;
 use masque_models::{
     Checkpoint, ClipTextConfig, GuidanceWeight, Origin, PlainPipeline, Prompt, Sampler, StableDiffusion,
     StableDiffusionConfig, TextJob, UNet2dConditionConfig, VaeConfig, clip_text, tap, unet2d_condition, vae_decoder,

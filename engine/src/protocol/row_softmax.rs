@@ -155,7 +155,7 @@ fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Err
 
 fn unpack(ctx: &mut Ctx, msg: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
     let out = ctx.rec.words(n)?;
-    ctx.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: msg, out: &out], n)?;
+    ctx.rec.run(&Kernel::new("unpack").bits(k), args![n: n, k: k], bufs![a: msg, out: &out], n.div_ceil(8))?;
     Ok(out)
 }
 
