@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, peer_address};
+use crate::cli::{GpuArgs, KeyArgs, StallArgs, peer_address};
 use crate::config::{self, Approx, Guidance, Mode, RunConfig, Secret, Transport, Weight};
 use crate::engine::{self, EngineError, Outcome, Progress};
 use crate::error::{Error, Result};
@@ -77,6 +77,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "HOST:PORT", value_parser = peer_address, requires = "connect", help_heading = "Network")]
     pub dealer: Option<String>,
 
+    /// Network flags.
+    #[command(flatten)]
+    pub stall: StallArgs,
     /// Device flags.
     #[command(flatten)]
     pub gpu: GpuArgs,
@@ -117,6 +120,7 @@ impl RunArgs {
             guidance,
             mode: self.mode,
             transport,
+            stall: self.stall.resolve(),
             gpu: self.gpu.resolve(),
             test_keys: self.keys.resolve(),
             fidelity: self.mode == Mode::Secure && !remote && !self.no_fidelity,
