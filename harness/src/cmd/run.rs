@@ -165,7 +165,6 @@ pub fn run(config: &RunConfig, generate: Generate<'_>) -> Result<Report> {
     let pictures = Pictures::from_floats(&outcome.images, outcome.extents)?;
     let pngs = pictures.to_pngs()?;
     let report = Report::new(config, &outcome)?;
-    out.clear_pictures()?;
     for (index, png) in pngs.iter().enumerate() {
         out.write(&images::file_name(index), png)?;
     }
@@ -328,7 +327,7 @@ mod tests {
         run(&config, &|_, _| Ok(synthetic::outcome(4))).expect("a finished job");
         let failed = run(&config, &|_, _| Err("the server closed the connection".into()));
         assert_eq!(failed.expect_err("failed").one_line(), "the server closed the connection");
-        assert!(!config.out.join("report.json").exists() && !config.out.join("report.html").exists());
+        assert!(files(&config.out).is_empty());
     }
 
     #[test]
