@@ -128,10 +128,14 @@ pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts:
     let (architecture, graph, plan) = request.plan()?;
     let mut s = net::connect(server, "server", opts)?;
     request.send(&mut *s)?;
-    if recv_setup(&mut *s, 3)? != [ACCEPTED] {
-        return Err("the server has another model than this client asks for; give both the same unet/config.json and \
-                    scheduler/scheduler_config.json"
-            .into());
+    match recv_setup(&mut *s, 3)?.as_slice() {
+        [ACCEPTED] => {}
+        [REFUSED] => {
+            return Err("the server has another model than this client asks for; give both the same unet/config.json \
+                        and scheduler/scheduler_config.json"
+                .into());
+        }
+        _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
     }
     let mut d = net::connect(dealer, "dealer", opts)?;
     introduce(&mut *d, Role::Client)?;
@@ -183,9 +187,9 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
     let (mut client, mut server) = (None, None);
     while client.is_none() || server.is_none() {
         // Nobody need come; but where one party is, the other is due.
-        let first = client.is_none() && server.is_none();
-        let opts = TcpOptions { accept_timeout: (!first).then_some(opts.stall), ..opts.clone() };
-        let mut ch = listener.accept(if first { "party" } else { "the other party" }, &opts)?;
+        let waits = client.is_some() || server.is_some();
+        let opts = TcpOptions { accept_timeout: waits.then_some(opts.stall), ..opts.clone() };
+        let mut ch = listener.accept("client or server", &opts)?;
         let role = recv_setup(&mut *ch, 0)?;
         let slot = match role.as_slice() {
             [r] if *r == Role::Client as u8 => &mut client,
