@@ -124,7 +124,7 @@ impl From<Form> for Kernels {
     }
 }
 
-fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
+pub(crate) fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
     gpu::AdapterChoice {
         adapter: gpu.adapter.as_ref().map(|a| match a {
             AdapterChoice::Index(i) => i.to_string(),
@@ -138,7 +138,7 @@ fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
     }
 }
 
-fn adapter_report(a: &gpu::AdapterReport) -> Adapter {
+pub(crate) fn adapter_report(a: &gpu::AdapterReport) -> Adapter {
     Adapter { name: a.name.clone(), driver: a.driver.clone(), backend: a.backend.clone(), kernels: a.kernels.into() }
 }
 
