@@ -1,5 +1,7 @@
 //! The command line: global flags and the list of subcommands. Each subcommand's flags live in its own file in `cmd/`.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{bench, dealer, plan, run, serve};
@@ -71,6 +73,22 @@ impl KeyArgs {
             tracing::warn!("INSECURE: --test-keys fixes all keys; this run protects nothing and is for tests only");
         }
         self.test_keys.map(Secret)
+    }
+}
+
+/// Flags of every subcommand that waits for peers.
+#[derive(Args, Clone, Debug)]
+pub struct StallArgs {
+    /// Give a peer up that shows no sign of life for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub stall: u64,
+}
+
+impl StallArgs {
+    /// The time these flags mean.
+    pub fn resolve(&self) -> Duration {
+        Duration::from_secs(self.stall)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -171,6 +172,8 @@ pub struct RunConfig {
     pub mode: Mode,
     /// Where the other roles are; meaningless in plaintext.
     pub transport: Transport,
+    /// Longest silence of a peer.
+    pub stall: Duration,
     /// Device.
     pub gpu: GpuConfig,
     /// INSECURE fixed keys, for tests.
@@ -197,6 +200,8 @@ impl RunConfig {
 pub struct DealerConfig {
     /// `HOST:PORT` to listen on.
     pub listen: String,
+    /// Longest silence of a peer.
+    pub stall: Duration,
     /// Device.
     pub gpu: GpuConfig,
     /// INSECURE fixed keys, for tests.
@@ -214,6 +219,8 @@ pub struct ServeConfig {
     pub dealer: String,
     /// The model whose weights it holds.
     pub model: Model,
+    /// Longest silence of a peer.
+    pub stall: Duration,
     /// Device.
     pub gpu: GpuConfig,
     /// INSECURE fixed keys, for tests.

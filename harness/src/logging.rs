@@ -8,10 +8,11 @@ use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::uptime;
 
-/// Filter for a number of `-v`: libraries stay one level quieter than the project's own crates.
+/// Filter for a number of `-v`: libraries stay one level quieter than the project's own crates. What the Vulkan loader
+/// says (that it found no driver, for one) comes back to us as an error, and is worded there.
 fn directives(verbose: u8) -> &'static str {
     match verbose {
-        0 => "error,harness=warn,masque_engine=warn,masque_models=warn",
+        0 => "error,wgpu_hal::vulkan::instance=off,harness=warn,masque_engine=warn,masque_models=warn",
         1 => "warn,harness=info,masque_engine=info,masque_models=info",
         2 => "info,harness=debug,masque_engine=debug,masque_models=debug",
         _ => "debug,harness=trace,masque_engine=trace,masque_models=trace",

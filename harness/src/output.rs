@@ -32,13 +32,10 @@ impl OutputDir {
         Ok(Self { path: path.into() })
     }
 
-    /// Withdraws the reports of an earlier job, so that from now on the folder does not look finished.
+    /// Removes what an earlier job left, the reports first: from now on the folder does not look finished, and whatever
+    /// picture is in it is this job's.
     pub fn begin(&self) -> Result<()> {
-        [REPORT, PAGE].iter().try_for_each(|name| self.remove(name))
-    }
-
-    /// Removes the pictures of an earlier job, which may have had more of them.
-    pub fn clear_pictures(&self) -> Result<()> {
+        [REPORT, PAGE].iter().try_for_each(|name| self.remove(name))?;
         let entries = fs::read_dir(&self.path).map_err(|e| Error::output(&self.path, &e))?;
         for entry in entries {
             let name = entry.map_err(|e| Error::output(&self.path, &e))?.file_name();
@@ -126,8 +123,6 @@ mod tests {
             out.write(name, b"old").expect("writable");
         }
         out.begin().expect("removable");
-        assert!(!out.join(REPORT).exists() && !out.join(PAGE).exists() && out.join(GRID).exists());
-        out.clear_pictures().expect("removable");
         assert_eq!(names(dir.path()), ["image-mine.png", "notes.txt"]);
         out.begin().expect("nothing to remove is no error");
     }

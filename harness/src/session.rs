@@ -1,18 +1,21 @@
 //! How the three roles of a job find each other: connections, the job, keys, handshakes.
 //!
-//! The client tells dealer and server the job (never the condition); the dealer draws a session and sends each party its
-//! key; then every pair shakes hands over session, settings and the fingerprint of graph and plan. Set-up messages:
-//! 0 a role says who it is, 1 the job, 2 session and key.
+//! The client tells server and dealer the job (never the condition); a server that has another model says so at once; the
+//! dealer draws a session and sends each party its key; then every pair shakes hands over session, settings and the
+//! fingerprint of graph and plan. Set-up messages: 0 a role says who it is, 1 the job, 2 session and key, 3 whether the
+//! server can do the job.
 
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use masque_engine::correlated::Key;
 use masque_engine::exec::{ExecError, Plan, PlanConfig, Secure};
 use masque_engine::gpu::{Gpu, Recorder};
 use masque_engine::graph::{Graph, WeightStore};
 use masque_engine::net::{self, Channel, Hello, Listener, NetError, TcpOptions, handshake, recv_setup, send_setup};
-use masque_engine::protocol::{Ctx, Links, Role};
-use masque_models::sampling::{Architecture, Job};
+use masque_engine::protocol::{self, Ctx, Links, Role};
+use masque_models::sampling::{Architecture, Job, SamplingError};
 use masque_models::{SchedulerConfig, UNet2dConfig};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,10 @@ type Result<T> = std::result::Result<T, EngineError>;
 
 /// Largest batch a server or dealer accepts.
 const MOST_IMAGES: usize = 4096;
+
+/// The server's answers to a job.
+const ACCEPTED: u8 = 1;
+const REFUSED: u8 = 0;
 
 /// What the client asks for, with the public architecture it has in mind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,11 +126,20 @@ fn sent(channels: &[&dyn Channel]) -> u64 {
 /// Joins as the client.
 pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts: &TcpOptions) -> Result<Ready> {
     let (architecture, graph, plan) = request.plan()?;
+    let mut s = net::connect(server, "server", opts)?;
+    request.send(&mut *s)?;
+    match recv_setup(&mut *s, 3)?.as_slice() {
+        [ACCEPTED] => {}
+        [REFUSED] => {
+            return Err("the server has another model than this client asks for; give both the same unet/config.json \
+                        and scheduler/scheduler_config.json"
+                .into());
+        }
+        _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
+    }
     let mut d = net::connect(dealer, "dealer", opts)?;
     introduce(&mut *d, Role::Client)?;
     request.send(&mut *d)?;
-    let mut s = net::connect(server, "server", opts)?;
-    request.send(&mut *s)?;
     let (session, key) = receive_key(&mut *d)?;
     let print = plan.fingerprint(&graph);
     greet(&mut *d, Role::Client, session, print, &request, Role::Dealer)?;
@@ -148,10 +164,12 @@ pub fn server(
     let (_, graph, plan) = request.plan()?;
     let mine = own.graph(&request.job)?;
     if mine.fingerprint() != graph.fingerprint() || own.scheduler != request.architecture()?.scheduler {
+        send_setup(&mut *client, 3, vec![REFUSED])?;
         return Err("the client asks for another model than this server has; give both the same unet/config.json and \
                     scheduler/scheduler_config.json"
             .into());
     }
+    send_setup(&mut *client, 3, vec![ACCEPTED])?;
     let mut d = net::connect(dealer, "dealer", opts)?;
     introduce(&mut *d, Role::Server)?;
     let (session, key) = receive_key(&mut *d)?;
@@ -168,7 +186,10 @@ pub fn server(
 pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: &TcpOptions) -> Result<Ready> {
     let (mut client, mut server) = (None, None);
     while client.is_none() || server.is_none() {
-        let mut ch = listener.accept("party", opts)?;
+        // Nobody need come; but where one party is, the other is due.
+        let waits = client.is_some() || server.is_some();
+        let opts = TcpOptions { accept_timeout: waits.then_some(opts.stall), ..opts.clone() };
+        let mut ch = listener.accept("client or server", &opts)?;
         let role = recv_setup(&mut *ch, 0)?;
         let slot = match role.as_slice() {
             [r] if *r == Role::Client as u8 => &mut client,
@@ -222,20 +243,50 @@ fn ready(
     Ok(Ready { secure, request, architecture, setup_bytes: setup + mine })
 }
 
-/// Network settings of a job. The dealer runs ahead of the parties and is held back by full queues, so it waits longer.
-pub fn options(role: Role, stall: std::time::Duration) -> TcpOptions {
-    let stall = if role == Role::Dealer { stall * 10 } else { stall };
-    TcpOptions { stall, ..TcpOptions::default() }
+/// Network settings of a job. The dealer runs ahead of the parties and is held back by full queues, so it is more patient
+/// when it sends.
+pub fn options(role: Role, stall: Duration) -> TcpOptions {
+    let defaults = TcpOptions::default();
+    TcpOptions {
+        stall,
+        send_stall: (role == Role::Dealer).then_some(stall * 10),
+        connect_timeout: defaults.connect_timeout.min(stall),
+        ..defaults
+    }
 }
 
 /// Whether an error is the network's fault rather than this role's own.
-pub fn is_network(e: &EngineError) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**e);
-    while let Some(c) = cause {
-        if c.is::<NetError>() {
-            return true;
+pub fn is_network(e: &(dyn Error + 'static)) -> bool {
+    let protocol = |e: &protocol::Error| matches!(e, protocol::Error::Net(_));
+    let exec = |e: &ExecError| matches!(e, ExecError::Protocol(p) if protocol(p));
+    // These wrap each other transparently, so that `source` shows none of them.
+    e.is::<NetError>()
+        || e.downcast_ref().is_some_and(protocol)
+        || e.downcast_ref().is_some_and(exec)
+        || match e.downcast_ref() {
+            Some(SamplingError::Exec(e)) => exec(e),
+            Some(SamplingError::Protocol(e)) => protocol(e),
+            _ => false,
         }
-        cause = c.source();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_told_from_its_echo() {
+        let net = || NetError::Closed { peer: "server".into(), at: net::Address::setup(1) };
+        let protocol = || protocol::Error::Net(net());
+        let echoes: [Box<dyn Error>; 5] = [
+            Box::new(net()),
+            Box::new(protocol()),
+            Box::new(ExecError::Protocol(protocol())),
+            Box::new(SamplingError::Exec(ExecError::Protocol(protocol()))),
+            Box::new(SamplingError::Protocol(protocol())),
+        ];
+        assert!(echoes.iter().all(|e| is_network(&**e)));
+        let cause = ExecError::Range { name: "w".into(), value: 1e20, bits: 12 };
+        assert!(!is_network(&cause) && !is_network(&SamplingError::Exec(cause)));
     }
-    false
 }

@@ -33,6 +33,7 @@ pub(super) struct Endpoint<T: Transport> {
     outgoing: Arc<Queue>,
     incoming: Arc<Queue>,
     stall: Duration,
+    send_stall: Duration,
     max_frame: u64,
     counters: Counters,
     failed: Option<NetError>,
@@ -48,6 +49,7 @@ impl<T: Transport> Endpoint<T> {
             outgoing,
             incoming,
             stall: opts.stall,
+            send_stall: opts.send_stall.unwrap_or(opts.stall),
             max_frame: opts.max_frame,
             counters: Counters::default(),
             failed: None,
@@ -70,7 +72,7 @@ impl<T: Transport> Endpoint<T> {
         self.counters.blocked += start.elapsed();
         waited.map_err(|halt| {
             let error = match halt {
-                Halt::Stalled => NetError::Blocked { peer: self.peer.clone(), at, waited: self.stall },
+                Halt::Stalled => NetError::Blocked { peer: self.peer.clone(), at, waited: self.send_stall },
                 Halt::Ended(fault) => fault.noticed(&self.peer, at),
             };
             self.fail(error)
@@ -87,7 +89,7 @@ impl<T: Transport> Channel for Endpoint<T> {
         }
         let wire = HEADER + payload.len();
         let start = Instant::now();
-        let waited = self.outgoing.reserve(wire, Some(self.stall));
+        let waited = self.outgoing.reserve(wire, Some(self.send_stall));
         self.unblocked(start, at, waited)?;
         self.outgoing.push(Frame { at, payload, ready: self.transport.ready(wire) });
         self.last = at;
@@ -123,7 +125,7 @@ impl<T: Transport> Channel for Endpoint<T> {
     fn flush(&mut self) -> Result<(), NetError> {
         self.check()?;
         let start = Instant::now();
-        let waited = self.transport.flush(&self.outgoing, self.stall);
+        let waited = self.transport.flush(&self.outgoing, self.send_stall);
         self.unblocked(start, self.last, waited)
     }
 
@@ -145,6 +147,6 @@ impl<T: Transport> Drop for Endpoint<T> {
         self.outgoing.end(Fault::Closed);
         self.incoming.abandon(Fault::Closed);
         let hurry = self.failed.is_some() || thread::panicking();
-        self.transport.finish(&self.outgoing, if hurry { LINGER.min(self.stall) } else { self.stall });
+        self.transport.finish(&self.outgoing, if hurry { LINGER.min(self.stall) } else { self.send_stall });
     }
 }

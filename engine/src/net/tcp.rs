@@ -22,6 +22,8 @@ use super::{Channel, Link, NetError, wire};
 pub struct TcpOptions {
     /// Longest time without a byte from (or taken by) the peer while we wait for it; default 60 s.
     pub stall: Duration,
+    /// Longest time without a byte taken by the peer, where that differs from `stall`.
+    pub send_stall: Option<Duration>,
     /// Longest payload of a message; default 1 GiB.
     pub max_frame: u64,
     /// Bytes in each of the outgoing and the incoming queue; default 64 MiB.
@@ -36,6 +38,7 @@ impl Default for TcpOptions {
     fn default() -> Self {
         Self {
             stall: Duration::from_secs(60),
+            send_stall: None,
             max_frame: 1 << 30,
             queue_bytes: 64 << 20,
             connect_timeout: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, address};
+use crate::cli::{GpuArgs, KeyArgs, StallArgs, address};
 use crate::config::DealerConfig;
 use crate::engine;
 use crate::error::{Error, Result};
@@ -16,6 +16,9 @@ pub struct DealerArgs {
     /// Exit after this many sessions [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sessions: Option<u32>,
+    /// Network flags.
+    #[command(flatten)]
+    pub stall: StallArgs,
     /// Device flags.
     #[command(flatten)]
     pub gpu: GpuArgs,
@@ -26,8 +29,13 @@ pub struct DealerArgs {
 
 /// Deals until done.
 pub fn execute(args: DealerArgs) -> Result<()> {
-    let test_keys = args.keys.resolve();
-    let config = DealerConfig { listen: args.listen, gpu: args.gpu.resolve(), test_keys, sessions: args.sessions };
+    let config = DealerConfig {
+        listen: args.listen,
+        stall: args.stall.resolve(),
+        gpu: args.gpu.resolve(),
+        test_keys: args.keys.resolve(),
+        sessions: args.sessions,
+    };
     let mut said = Ok(());
     engine::deal(&config, &mut |at| said = super::print(&format!("dealer listens on {at}\n"))).map_err(Error::from)?;
     said

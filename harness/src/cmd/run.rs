@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, peer_address};
+use crate::cli::{GpuArgs, KeyArgs, StallArgs, peer_address};
 use crate::config::{self, Approx, Guidance, Mode, RunConfig, Secret, Transport, Weight};
 use crate::engine::{self, EngineError, Outcome, Progress};
 use crate::error::{Error, Result};
@@ -77,6 +77,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "HOST:PORT", value_parser = peer_address, requires = "connect", help_heading = "Network")]
     pub dealer: Option<String>,
 
+    /// Network flags.
+    #[command(flatten)]
+    pub stall: StallArgs,
     /// Device flags.
     #[command(flatten)]
     pub gpu: GpuArgs,
@@ -117,6 +120,7 @@ impl RunArgs {
             guidance,
             mode: self.mode,
             transport,
+            stall: self.stall.resolve(),
             gpu: self.gpu.resolve(),
             test_keys: self.keys.resolve(),
             fidelity: self.mode == Mode::Secure && !remote && !self.no_fidelity,
@@ -161,7 +165,6 @@ pub fn run(config: &RunConfig, generate: Generate<'_>) -> Result<Report> {
     let pictures = Pictures::from_floats(&outcome.images, outcome.extents)?;
     let pngs = pictures.to_pngs()?;
     let report = Report::new(config, &outcome)?;
-    out.clear_pictures()?;
     for (index, png) in pngs.iter().enumerate() {
         out.write(&images::file_name(index), png)?;
     }
@@ -324,7 +327,7 @@ mod tests {
         run(&config, &|_, _| Ok(synthetic::outcome(4))).expect("a finished job");
         let failed = run(&config, &|_, _| Err("the server closed the connection".into()));
         assert_eq!(failed.expect_err("failed").one_line(), "the server closed the connection");
-        assert!(!config.out.join("report.json").exists() && !config.out.join("report.html").exists());
+        assert!(files(&config.out).is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, address, peer_address};
+use crate::cli::{GpuArgs, KeyArgs, StallArgs, address, peer_address};
 use crate::config::ServeConfig;
 use crate::engine;
 use crate::error::{Error, Result};
@@ -25,6 +25,9 @@ pub struct ServeArgs {
     /// Exit after this many sessions [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sessions: Option<u32>,
+    /// Network flags.
+    #[command(flatten)]
+    pub stall: StallArgs,
     /// Device flags.
     #[command(flatten)]
     pub gpu: GpuArgs,
@@ -40,6 +43,7 @@ pub fn execute(args: ServeArgs) -> Result<()> {
         test_keys: args.keys.resolve(),
         listen: args.listen,
         dealer: args.dealer,
+        stall: args.stall.resolve(),
         gpu: args.gpu.resolve(),
         sessions: args.sessions,
     };

@@ -1,7 +1,10 @@
 //! Jobs that need no other process: plaintext, and the three roles as threads.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use masque_engine::gpu::Gpu;
@@ -9,8 +12,8 @@ use masque_engine::graph::WeightStore;
 use masque_engine::net::{self, Listener};
 use masque_models::sampling::{self, Architecture, Job};
 
-use super::role::{self, Done};
-use super::{EngineError, Outcome, Progress, STALL, adapter_choice, adapter_report, extents, job, labels, open_model};
+use super::role;
+use super::{EngineError, Outcome, Progress, adapter_choice, adapter_report, extents, job, labels, open_model};
 use super::{peak_rss, versions};
 use crate::config::RunConfig;
 use crate::report::{Role, RoleReport};
@@ -57,42 +60,105 @@ pub(super) fn in_process(config: &RunConfig, progress: &mut dyn FnMut(Progress))
     progress(Progress::Phase("opening three devices"));
     let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
     let (dealer_at, server_at) = (Listener::bind("127.0.0.1:0")?, Listener::bind("127.0.0.1:0")?);
-    let (dealer_addr, server_addr) = (dealer_at.local_addr().to_string(), server_at.local_addr().to_string());
+    let at = [dealer_at.local_addr(), server_at.local_addr()];
+    let [dealer_addr, server_addr] = at.map(|a| a.to_string());
     let keys = config.test_keys.map(|k| k.0);
     let start = Instant::now();
-    let (client, server, dealer) = std::thread::scope(|scope| {
-        let dealer = scope.spawn(|| role::deal_one(gpus[2].clone(), &dealer_at, keys));
-        let server = scope.spawn(|| {
-            let client = server_at.accept("client", &session::options(net::Role::Server, STALL))?;
-            role::serve_one(gpus[1].clone(), client, &dealer_addr, &model, weights.clone())
-        });
-        let client = role::client_job(gpus[0].clone(), config, &server_addr, &dealer_addr, progress);
-        if client.is_err() {
-            // A role that still waits for a connection would wait for ever: let it see one that closes.
-            for addr in [&dealer_addr, &server_addr] {
-                let _ = std::net::TcpStream::connect(addr);
-            }
-        }
-        let join = |h: std::thread::ScopedJoinHandle<'_, Result<Done, EngineError>>| {
-            h.join().unwrap_or_else(|_| Err("a role's thread panicked; this is a bug".into()))
-        };
-        (client, join(server), join(dealer))
-    });
+    let [client, server, dealer] = together(
+        at,
+        || role::client_job(gpus[0].clone(), config, &server_addr, &dealer_addr, progress),
+        || {
+            let opts = session::options(net::Role::Server, config.stall);
+            let client = server_at.accept("client", &opts)?;
+            role::serve_one(gpus[1].clone(), client, &dealer_addr, &model, weights.clone(), &opts)
+        },
+        || role::deal_one(gpus[2].clone(), &dealer_at, keys, config.stall),
+    )?;
     let wall_s = start.elapsed().as_secs_f64();
-    // The error that is nobody's network trouble is the cause of the others.
-    let mut errors = Vec::new();
-    let mut keep = |r: Result<Done, EngineError>| r.map_err(|e| errors.push(e)).ok();
-    let done = [keep(client), keep(server), keep(dealer)];
-    if !errors.is_empty() {
-        let cause = errors.iter().position(|e| !session::is_network(e)).unwrap_or(0);
-        return Err(errors.swap_remove(cause));
-    }
-    let [Some(client), Some(server), Some(dealer)] = done else { unreachable!("no error") };
-    let mut out =
-        role::outcome(config, &gpus[0], wall_s, client, vec![(Role::Server, server), (Role::Dealer, dealer)])?;
+    let others = vec![(Role::Server, server), (Role::Dealer, dealer)];
+    let mut out = role::outcome(config, &gpus[0], wall_s, client, others)?;
     if config.fidelity {
         progress(Progress::Phase("comparing with the plaintext run"));
         out.reference = Some(plain_images(&gpus[0], &model, &weights, &job(config), &labels(config), &mut |_| {})?);
     }
     Ok(out)
+}
+
+/// Runs three roles at once, the first on this thread. When one fails, `listening` is knocked at, so that no other role
+/// waits there for a connection that will not come; the error that is nobody's network trouble is the cause of the others.
+fn together<T: Send>(
+    listening: [SocketAddr; 2],
+    client: impl FnOnce() -> Result<T, EngineError>,
+    server: impl FnOnce() -> Result<T, EngineError> + Send,
+    dealer: impl FnOnce() -> Result<T, EngineError> + Send,
+) -> Result<[T; 3], EngineError> {
+    let ends = thread::scope(|scope| {
+        let server = scope.spawn(|| guarded("server", listening, server));
+        let dealer = scope.spawn(|| guarded("dealer", listening, dealer));
+        let client = guarded("client", listening, client);
+        let join = |role: thread::ScopedJoinHandle<'_, _>| role.join().expect("a guarded role does not panic");
+        [client, join(server), join(dealer)]
+    });
+    let mut errors = Vec::new();
+    let done = ends.map(|end| end.map_err(|e| errors.push(e)).ok());
+    match done {
+        [Some(client), Some(server), Some(dealer)] => Ok([client, server, dealer]),
+        _ => {
+            let cause = errors.iter().position(|e| !session::is_network(&**e)).unwrap_or(0);
+            Err(errors.swap_remove(cause))
+        }
+    }
+}
+
+/// One role of [`together`]; a panic is an error like any other.
+fn guarded<T>(
+    name: &str,
+    listening: [SocketAddr; 2],
+    role: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let end = panic::catch_unwind(AssertUnwindSafe(role)).unwrap_or_else(|what| {
+        let text = what.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| what.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
+        Err(format!("the {name} panicked, which is a bug: {text}").into())
+    });
+    if end.is_err() {
+        for at in listening {
+            // Nobody listens any more: nobody waits.
+            let _ = TcpStream::connect(at);
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use masque_engine::net::TcpOptions;
+
+    use super::*;
+
+    /// A server and a dealer that each wait for someone, and a role that fails without having called them.
+    fn cause(broken: impl Fn() -> Result<(), EngineError> + Sync, at: &str) -> String {
+        let listeners = [0; 2].map(|_| Listener::bind("127.0.0.1:0").expect("a free port"));
+        let waits = |i: usize| -> Result<(), EngineError> {
+            let mut peer = listeners[i].accept("peer", &TcpOptions::default())?;
+            Ok(net::recv_setup(&mut *peer, 0).map(|_| ())?)
+        };
+        let one = |i: usize, name: &str| if name == at { broken() } else { waits(i) };
+        let listening = [listeners[0].local_addr(), listeners[1].local_addr()];
+        let client = || match at {
+            "client" => broken(),
+            _ => Ok(()),
+        };
+        let ends = together(listening, client, || one(0, "server"), || one(1, "dealer"));
+        ends.expect_err("one role failed").to_string()
+    }
+
+    #[test]
+    fn a_role_that_fails_alone_ends_the_job_with_its_reason() {
+        for role in ["client", "server", "dealer"] {
+            assert_eq!(cause(|| Err("no such thing".into()), role), "no such thing");
+            let text = cause(|| panic!("{} bottles", 3), role);
+            assert_eq!(text, format!("the {role} panicked, which is a bug: 3 bottles"));
+        }
+    }
 }

@@ -10,7 +10,6 @@ mod role;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use masque_engine::approx;
 use masque_engine::gpu::{self, Form};
@@ -26,9 +25,6 @@ use crate::session::Request;
 use crate::units;
 
 pub use remote::{deal, serve};
-
-/// Longest silence of a peer before a role gives up.
-const STALL: Duration = Duration::from_secs(180);
 
 /// Any error of the engine or the models; its `Display` and causes become the one line the user reads.
 pub type EngineError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,7 +7,7 @@ use masque_engine::gpu::Gpu;
 use masque_engine::net::{self, Listener};
 
 use super::role::{self, Done};
-use super::{EngineError, Outcome, Progress, STALL, adapter_choice, open_model};
+use super::{EngineError, Outcome, Progress, adapter_choice, open_model};
 use crate::config::{DealerConfig, RunConfig, ServeConfig};
 use crate::session;
 
@@ -30,9 +30,10 @@ pub fn serve(config: &ServeConfig, listening: &mut dyn FnMut(SocketAddr)) -> Res
     let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
     let listener = Listener::bind(&config.listen)?;
     listening(listener.local_addr());
+    let opts = session::options(net::Role::Server, config.stall);
     sessions(config.sessions, || {
-        let client = listener.accept("client", &session::options(net::Role::Server, STALL))?;
-        role::serve_one(gpu.clone(), client, &config.dealer, &model, weights.clone())
+        let client = listener.accept("client", &opts)?;
+        role::serve_one(gpu.clone(), client, &config.dealer, &model, weights.clone(), &opts)
     })
 }
 
@@ -41,7 +42,7 @@ pub fn deal(config: &DealerConfig, listening: &mut dyn FnMut(SocketAddr)) -> Res
     let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
     let listener = Listener::bind(&config.listen)?;
     listening(listener.local_addr());
-    sessions(config.sessions, || role::deal_one(gpu.clone(), &listener, config.test_keys.map(|k| k.0)))
+    sessions(config.sessions, || role::deal_one(gpu.clone(), &listener, config.test_keys.map(|k| k.0), config.stall))
 }
 
 /// Runs sessions one after another. Where their number is agreed a failed one ends the process; a role that serves for

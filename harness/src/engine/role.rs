@@ -1,15 +1,16 @@
 //! One role of a secure job from joining to its figures, wherever the other two are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use masque_engine::exec::NodeStats;
 use masque_engine::gpu::Gpu;
 use masque_engine::graph::{Graph, WeightStore};
-use masque_engine::net::{self, Listener};
+use masque_engine::net::{self, Listener, TcpOptions};
 use masque_engine::protocol::Cost;
 use masque_models::sampling::{self, Architecture, Job};
 
-use super::{EngineError, Outcome, Progress, STALL, adapter_report, extents, job, labels, peak_rss, request, versions};
+use super::{EngineError, Outcome, Progress, adapter_report, extents, job, labels, peak_rss, request, versions};
 use crate::config::RunConfig;
 use crate::report::{Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
 use crate::session::{self, Ready};
@@ -62,16 +63,21 @@ pub(super) fn serve_one(
     dealer: &str,
     model: &Architecture,
     weights: Arc<dyn WeightStore>,
+    opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
-    let opts = session::options(net::Role::Server, STALL);
-    let ready = session::server(gpu.clone(), client, dealer, model, weights.clone(), &opts)?;
+    let ready = session::server(gpu.clone(), client, dealer, model, weights.clone(), opts)?;
     let known = unconditional_chain(&gpu, model, &weights, &ready.request.job)?;
     run_role(ready, None, known.as_deref(), &mut |_| {})
 }
 
 /// One session of the dealer.
-pub(super) fn deal_one(gpu: Arc<Gpu>, listener: &Listener, keys: Option<u64>) -> Result<Done, EngineError> {
-    let ready = session::dealer(gpu, listener, keys, &session::options(net::Role::Dealer, STALL))?;
+pub(super) fn deal_one(
+    gpu: Arc<Gpu>,
+    listener: &Listener,
+    keys: Option<u64>,
+    stall: Duration,
+) -> Result<Done, EngineError> {
+    let ready = session::dealer(gpu, listener, keys, &session::options(net::Role::Dealer, stall))?;
     run_role(ready, None, None, &mut |_| {})
 }
 
@@ -87,7 +93,7 @@ pub(super) fn client_job(
     let request = request(&config.model, job(config))?;
     let total = (request.job.steps * request.job.count) as u64;
     let count = request.job.count;
-    let ready = session::client(gpu, server, dealer, request, &session::options(net::Role::Client, STALL))?;
+    let ready = session::client(gpu, server, dealer, request, &session::options(net::Role::Client, config.stall))?;
     progress(Progress::Phase("sampling on shares"));
     run_role(ready, Some(&labels(config)), None, &mut |done| {
         progress(Progress::Steps { done: (done * count) as u64, total });
