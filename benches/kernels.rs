@@ -101,7 +101,7 @@ fn prg(c: &mut Criterion) {
     let out = r.words(N).unwrap();
     let p = reference::prg::Params { n: N, k: 44, key: 1, n0: 7, n1: 8, n2: 9 };
     for (name, dealer) in [("party", false), ("dealer", true)] {
-        let kernel = if dealer { Kernel::new("prg").with("BOTH") } else { Kernel::new("prg") };
+        let kernel = if dealer { Kernel::new("prg").with("BOTH") } else { Kernel::new("prg") }.bits(p.k);
         let run = |r: &mut Recorder| r.run(&kernel, &p.args(), bufs![keys: &key_buf, out: &out], N / 8).unwrap();
         run(&mut r);
         let mut want = vec![0; N];
@@ -140,7 +140,7 @@ fn open(c: &mut Criterion) {
         };
         let words = N * k as usize / 32;
         let (lam, msg) = (r.words(N).unwrap(), r.alloc(words * 4).unwrap());
-        let kernel = Kernel::new("open");
+        let kernel = Kernel::new("open").bits(k);
         let run = |r: &mut Recorder| {
             r.run(&kernel, &p.args(), bufs![keys: &key_buf, x: &x_buf, lam: &lam, msg: &msg], N / 8).unwrap();
         };
@@ -168,7 +168,7 @@ fn unpack(c: &mut Criterion) {
         let [a_buf, b_buf] = [&a, &b].map(|m| r.upload_slice(m).unwrap());
         let out = r.words(N).unwrap();
         let p = reference::unpack::Params { n: N, k };
-        let kernel = Kernel::new("unpack").with("SUM");
+        let kernel = Kernel::new("unpack").with("SUM").bits(k);
         let run = |r: &mut Recorder| r.run(&kernel, &p.args(), bufs![a: &a_buf, b: &b_buf, out: &out], N / 8).unwrap();
         run(&mut r);
         let mut want = vec![0; N];
