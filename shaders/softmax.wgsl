@@ -1,7 +1,9 @@
 // out = e(scale * (x - max of the row)) divided by its sum over the row. e: 0 exp, 1 the table at `slope` times the argument
-// plus `start`, 2 (1 + argument / 2^squarings)^(2^squarings), 0 where the argument is below `cutoff`. One thread per row.
+// plus `start`, 2 (1 + argument / 2^squarings)^(2^squarings), 0 where the argument is below `cutoff`. Row i has only its
+// first `seen` + i % `queries` columns; the others become 0. One thread per row.
 struct Params {
-    rows: u32, cols: u32, scale: f32, e: u32, borders: u32, width: u32, slope: f32, start: f32, squarings: u32, cutoff: f32,
+    rows: u32, cols: u32, queries: u32, seen: u32, scale: f32,
+    e: u32, borders: u32, width: u32, slope: f32, start: f32, squarings: u32, cutoff: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [rows][cols]
@@ -28,14 +30,16 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t >= p.rows) { return; }
     let base = t * p.cols;
+    let end = min(p.seen + t % p.queries, p.cols);
     var top = x[base];
-    for (var i = 1u; i < p.cols; i++) { top = max(top, x[base + i]); }
+    for (var i = 1u; i < end; i++) { top = max(top, x[base + i]); }
     var sum = 0.0;
-    for (var i = 0u; i < p.cols; i++) {
+    for (var i = 0u; i < end; i++) {
         let v = e(p.scale * (x[base + i] - top));
         out[base + i] = v;
         sum += v;
     }
     let inverse = 1.0 / sum;
-    for (var i = 0u; i < p.cols; i++) { out[base + i] *= inverse; }
+    for (var i = 0u; i < end; i++) { out[base + i] *= inverse; }
+    for (var i = end; i < p.cols; i++) { out[base + i] = 0.0; }
 }

@@ -1,4 +1,5 @@
-//! Kernels on `f32` against plain loops in `f64`. Outputs are poisoned with NaN before and the words after them looked at.
+//! Kernels on `f32` against plain loops in `f64`. Outputs are poisoned with NaN before and the words after them looked
+//! at.
 
 use masque_engine::approx::Approx;
 use masque_engine::gpu::{AdapterChoice, Buf, Gpu, Recorder};
@@ -52,7 +53,8 @@ fn activations_of_every_set() {
         });
         for set in [Approx::Precise, Approx::Loose, Approx::Cipherdm] {
             let f = set.activation(function).unwrap();
-            // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same borders.
+            // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same
+            // borders.
             let rounded = f.thresholds.iter().map(|t| f64::from(*t as f32)).collect();
             let f = masque_engine::approx::Piecewise { thresholds: rounded, ..f };
             let want: Vec<f32> = x.iter().map(|x| f.eval(f64::from(*x)) as f32).collect();
@@ -67,16 +69,20 @@ fn activations_of_every_set() {
 #[test]
 fn rows_of_softmax() {
     let mut r = recorder();
-    for (rows, cols) in [(1, 1), (5, 3), (98, 49), (3, 257)] {
+    let shapes = [(1, 1), (5, 3), (98, 49), (3, 257)].map(|(rows, cols)| Scores::full(rows, cols));
+    let causal = [(14, 7, 7, 1), (6, 9, 3, 4), (2, 3, 2, 3)];
+    let causal = causal.map(|(rows, cols, queries, seen)| Scores { rows, cols, queries, seen });
+    for shape in shapes.into_iter().chain(causal) {
+        let Scores { rows, cols, .. } = shape;
         let x: Vec<f32> = draw(rows * cols, 3).iter().map(|v| 40.0 * v).collect();
         let input = r.upload_slice(&x).unwrap();
         for set in Approx::ALL {
             let tolerance = if set == Approx::Exact { TOLERANCE } else { STAND_IN_TOLERANCE };
             for scale in [1.0, 0.17677669] {
-                let want = reference::softmax::softmax(set, scale, &x, cols);
+                let want = reference::softmax::softmax(set, scale, &x, &shape);
                 let e = Exponential::new(&r, set).unwrap();
-                check(&mut r, &want, tolerance, &format!("{set} {rows} x {cols}"), |r, out| {
-                    softmax(r, &e, scale, &input, out, (rows, cols)).unwrap()
+                check(&mut r, &want, tolerance, &format!("{set} {shape:?}"), |r, out| {
+                    softmax(r, &e, scale, &input, out, &shape).unwrap()
                 });
             }
         }
@@ -106,6 +112,38 @@ fn groups_with_large_means() {
 }
 
 #[test]
+fn rows_with_large_means() {
+    let mut r = recorder();
+    for (rows, cols) in [(1, 1), (3, 64), (130, 7), (2, 1280)] {
+        let offset = draw(rows, 9);
+        let x: Vec<f32> = draw(rows * cols, 5).iter().enumerate().map(|(i, v)| v + 30.0 * offset[i / cols]).collect();
+        let (weight, bias) = (draw(cols, 6), draw(cols, 7));
+        let want = reference::layer_norm::layer_norm(1e-5, &x, &weight, &bias);
+        let [xb, wb, bb] = [&x, &weight, &bias].map(|v| r.upload_slice(v).unwrap());
+        // The input's own rounding is 30 times the output's.
+        check(&mut r, &want, 30.0 * TOLERANCE, &format!("{rows} x {cols}"), |r, out| {
+            layer_norm(r, (rows, cols), 1e-5, &xb, &wb, &bb, out).unwrap()
+        });
+    }
+}
+
+#[test]
+fn rows_of_tables() {
+    let mut r = recorder();
+    let (entries, width) = (11, 5);
+    let table = draw(entries * width, 8);
+    let index: Vec<f32> = [10, 0, 3, 4, 4, 7, 8, 0].map(|i: u16| f32::from(i)).to_vec();
+    let ib = r.upload_slice(&index).unwrap();
+    let want = reference::gather::gather(&index, &table, width);
+    for rows in [1, 4, 8, 11, 20] {
+        let pieces: Vec<Buf> = table.chunks(rows * width).map(|p| r.upload_slice(p).unwrap()).collect();
+        check(&mut r, &want, 0.0, &format!("pieces of {rows}"), |r, out| {
+            gather(r, &ib, index.len(), &pieces, width, out).unwrap()
+        });
+    }
+}
+
+#[test]
 fn sums_and_copies_are_exact() {
     let mut r = recorder();
     for (n, h, w, c) in [(2, 5, 3, 7), (2, 3, 4, 8), (1, 1, 1, 1)] {
@@ -126,5 +164,15 @@ fn sums_and_copies_are_exact() {
         check(&mut r, &want, 0.0, "relu", |r, out| {
             activation(r, Curve::Exact(Function::Relu), &ab, out, a.len()).unwrap()
         });
+        for (start, cols) in [(0, c), (c / 2, c - c / 2)] {
+            let want = reference::copy::slice(&a, c, start, cols);
+            check(&mut r, &want, 0.0, "slice", |r, out| {
+                slice(r, Element::F32, &ab, n * h * w, c, (start, cols), out).unwrap()
+            });
+        }
+        let want = reference::product::product(&a, &b);
+        check(&mut r, &want, 0.0, "product", |r, out| product(r, &ab, &bb, out, a.len()).unwrap());
+        let want = reference::scale::scale(-1.7, &a);
+        check(&mut r, &want, 0.0, "scale", |r, out| scale(r, -1.7, &ab, out, a.len()).unwrap());
     }
 }

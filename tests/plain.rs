@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Fixture, asset, distance};
+use common::{Fixture, asset, channels_last, distance};
 use masque_engine::approx::Approx;
 use masque_engine::exec::{ExecError, Plain};
 use masque_engine::gpu::{AdapterChoice, Gpu};
@@ -22,13 +22,6 @@ const IMAGE_TOLERANCE: f32 = 5e-5;
 
 fn plain(graph: Graph, weights: Arc<dyn WeightStore>, approx: Approx) -> Plain {
     Plain::new(Gpu::open(&AdapterChoice::default()).unwrap(), Arc::new(graph), weights, approx)
-}
-
-/// Channels last, from torch's `[n, c, h, w]` or `[n, c, t]`.
-fn channels_last(x: &[f32], shape: &[usize]) -> Vec<f32> {
-    let (c, positions) = (shape[1], shape[2..].iter().product::<usize>());
-    let image = c * positions;
-    (0..x.len()).map(|i| x[i / image * image + (i % c) * positions + i % image / c]).collect()
 }
 
 /// The tiny network's executor with its recorded values and inputs.

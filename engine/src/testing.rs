@@ -25,6 +25,7 @@ pub struct World {
     seed: u64,
     gpu: Arc<Gpu>,
     wrap: Option<Wrap>,
+    stall: Duration,
 }
 
 type Wrap = Arc<dyn Fn(Role, Box<dyn Channel>) -> Box<dyn Channel> + Send + Sync>;
@@ -51,12 +52,25 @@ impl World {
     pub fn with_form(seed: u64, form: Option<Form>) -> Self {
         println!("world seed {seed}, form {form:?}");
         let gpu = Gpu::open(&AdapterChoice { adapter: None, form }).expect("an adapter");
-        Self { seed, gpu, wrap: None }
+        Self { seed, gpu, wrap: None, stall: Duration::from_secs(60) }
     }
 
-    /// Wraps the parties' channels, to record, delay or damage messages.
+    /// Another world on the same device, whose kernels need not be compiled again.
+    pub fn beside(&self, seed: u64) -> Self {
+        println!("world seed {seed}, as before");
+        Self { seed, gpu: self.gpu.clone(), wrap: None, stall: self.stall }
+    }
+
+    /// Wraps every end of every channel, to record, delay or damage messages. The role is the one that holds the end,
+    /// [`Channel::peer`] says to whom it leads.
     pub fn wrapped(mut self, f: impl Fn(Role, Box<dyn Channel>) -> Box<dyn Channel> + Send + Sync + 'static) -> Self {
         self.wrap = Some(Arc::new(f));
+        self
+    }
+
+    /// How long a role waits for a message (60 s otherwise).
+    pub fn stalling(mut self, stall: Duration) -> Self {
+        self.stall = stall;
         self
     }
 
@@ -120,7 +134,7 @@ impl World {
     }
 
     fn roles<T: Send>(&self, program: impl Fn(&World, Ctx) -> Result<T, Error> + Sync) -> [Result<T, Error>; 3] {
-        let opts = net::TcpOptions { stall: Duration::from_secs(60), ..net::TcpOptions::default() };
+        let opts = net::TcpOptions { stall: self.stall, ..net::TcpOptions::default() };
         let (c, s) = net::pair_with("client", "server", &opts);
         let (ds, sd) = net::pair_with("dealer", "server", &opts);
         let wrap = |role, ch: Box<dyn Channel>| match &self.wrap {
@@ -129,8 +143,8 @@ impl World {
         };
         let links = [
             (Role::Client, Links { peer: Some(wrap(Role::Client, c)), corrections: None }),
-            (Role::Server, Links { peer: Some(wrap(Role::Server, s)), corrections: Some(sd) }),
-            (Role::Dealer, Links { peer: None, corrections: Some(ds) }),
+            (Role::Server, Links { peer: Some(wrap(Role::Server, s)), corrections: Some(wrap(Role::Server, sd)) }),
+            (Role::Dealer, Links { peer: None, corrections: Some(wrap(Role::Dealer, ds)) }),
         ];
         std::thread::scope(|scope| {
             let handles = links.map(|(role, links)| {

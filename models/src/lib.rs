@@ -4,22 +4,38 @@
 //! turns its network into an engine graph, [`Schedule`] into the steps of a sampler. Nothing in this crate knows about
 //! shares, GPUs or peers.
 
+mod blocks;
 mod class_model;
 pub mod classifier;
+pub mod clip_text;
 pub mod config;
 mod error;
 mod guidance;
+pub mod info;
 mod noise;
+pub mod presets;
 pub mod sampling;
 mod schedule;
+mod stable_diffusion;
+mod tap;
+pub mod text_to_image;
+mod tokenizer;
 pub mod unet2d;
+pub mod unet2d_condition;
+pub mod vae_decoder;
+pub mod weight_rule;
 mod weights;
 
 pub use class_model::ClassModel;
 pub use classifier::Classifier;
-pub use config::{SchedulerConfig, UNet2dConfig};
+pub use config::{ClipTextConfig, SchedulerConfig, UNet2dConditionConfig, UNet2dConfig, VaeConfig};
 pub use error::ModelError;
 pub use guidance::GuidanceWeight;
-pub use noise::initial_noise;
-pub use schedule::{Clip, Schedule, Step, Update, ddim_step};
+pub use info::Info;
+pub use noise::{initial_noise, step_noise};
+pub use schedule::{Clip, Rule, Sampler, Schedule, Step, Update, ddim_step};
+pub use stable_diffusion::{StableDiffusion, StableDiffusionConfig};
+pub use tap::tap;
+pub use text_to_image::{Origin, PlainPipeline, TextJob};
+pub use tokenizer::{Prompt, Tokenizer};
 pub use weights::Checkpoint;

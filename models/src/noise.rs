@@ -1,9 +1,10 @@
-//! Noise that an image starts from.
+//! Noise that an image starts from, and that some samplers add.
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-const DOMAIN: &[u8; 16] = b"masque/noise/v1\0";
+const INITIAL: &[u8; 16] = b"masque/noise/v1\0";
+const STEP: &[u8; 16] = b"masque/step/v1\0\0";
 
 /// `len` independent standard normals for one image.
 ///
@@ -11,11 +12,21 @@ const DOMAIN: &[u8; 16] = b"masque/noise/v1\0";
 /// ChaCha20 keyed by (seed, image, a constant), 53-bit uniforms, Box-Muller in `f64` with a portable mathematical
 /// library. They are *not* the numbers that `torch.randn` draws from that seed.
 pub fn initial_noise(seed: u64, image: u64, len: usize) -> Vec<f32> {
+    normals(INITIAL, seed, image, 0, len)
+}
+
+/// `len` independent standard normals that a sampler adds to one image after one step, in every chain the same.
+pub fn step_noise(seed: u64, image: u64, step: u64, len: usize) -> Vec<f32> {
+    normals(STEP, seed, image, step, len)
+}
+
+fn normals(domain: &[u8; 16], seed: u64, image: u64, stream: u64, len: usize) -> Vec<f32> {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&image.to_le_bytes());
-    key[16..].copy_from_slice(DOMAIN);
+    key[16..].copy_from_slice(domain);
     let mut rng = ChaCha20Rng::from_seed(key);
+    rng.set_stream(stream);
     let mut uniform = || ((rng.next_u64() >> 11) + 1) as f64 * 2f64.powi(-53);
     let mut noise = Vec::with_capacity(len + 1);
     while noise.len() < len {

@@ -110,12 +110,31 @@ fn guided(job: &Job) -> bool {
 /// `eps = (s - g) e_cond + (1 - s) e_uncond + g e_known`, then the sampler's update.
 ///
 /// Source: paper equation 6 and Algorithm 1, `s = 1 + w_cfg`.
+///
+/// Fresh noise of stochastic samplers is not part of it: whoever runs the step adds it afterwards.
 pub fn guided_step(step: &Step, clip: Clip, job: &Job) -> GuidedStep {
-    let g = job.eta * job.weight.at(step);
+    guided_by(step, clip, &Guidance { scale: job.scale, eta: job.eta, weight: job.weight })
+}
+
+/// How the network's predictions are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guidance {
+    /// Guidance scale in diffusers' convention; 1 is no classifier-free guidance.
+    pub scale: f64,
+    /// Strength of the score guidance; 0 is none.
+    pub eta: f64,
+    /// Reading of its weight.
+    pub weight: GuidanceWeight,
+}
+
+/// As [`guided_step`].
+pub fn guided_by(step: &Step, clip: Clip, guidance: &Guidance) -> GuidedStep {
+    let Guidance { scale, eta, weight } = *guidance;
+    let g = eta * weight.at(step);
     let mix = |sample: f64, eps: f64| Mix {
         sample,
-        conditional: eps * (job.scale - g),
-        unconditional: eps * (1.0 - job.scale),
+        conditional: eps * (scale - g),
+        unconditional: eps * (1.0 - scale),
         known: eps * g,
     };
     let u = step.update(clip);
@@ -154,7 +173,7 @@ pub fn unconditional(
     Ok(kept)
 }
 
-fn apply(step: &GuidedStep, x: &[f32], eps: &[f32], known: Option<&[f32]>) -> Vec<f32> {
+pub(crate) fn apply(step: &GuidedStep, x: &[f32], eps: &[f32], known: Option<&[f32]>) -> Vec<f32> {
     let n = x.len();
     (0..n)
         .map(|i| {

@@ -157,7 +157,7 @@ fn schedulers() {
     refused(scheduler(json!({"beta_start": "small"})), &["beta_start", "small"]);
     refused(scheduler(json!({"num_train_timesteps": 0})), &["num_train_timesteps"]);
     refused(scheduler(json!({"clip_sample_range": -1})), &["clip_sample_range"]);
-    refused(scheduler(json!({"_class_name": "PNDMScheduler"})), &["_class_name", "PNDMScheduler"]);
+    refused(scheduler(json!({"_class_name": "EulerDiscreteScheduler"})), &["_class_name", "EulerDiscreteScheduler"]);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 mod common;
 
 use common::{Fixture, asset, distance};
-use masque_models::config::{BetaSchedule, Spacing};
-use masque_models::{Clip, GuidanceWeight, Schedule, SchedulerConfig, Step, ddim_step};
+use masque_models::config::{BetaSchedule, Consistency, Spacing};
+use masque_models::{
+    Clip, GuidanceWeight, Rule, Sampler, Schedule, SchedulerConfig, Step, ddim_step, initial_noise, step_noise,
+};
 
 fn linear() -> SchedulerConfig {
     SchedulerConfig::read(asset("binary-mnist/scheduler/scheduler_config.json")).unwrap()
@@ -21,6 +23,8 @@ fn stable_diffusion() -> SchedulerConfig {
         set_alpha_to_one: false,
         steps_offset: 1,
         timestep_spacing: Spacing::Leading,
+        sampler: Sampler::Ddim,
+        consistency: None,
     }
 }
 
@@ -76,15 +80,119 @@ fn a_whole_trajectory() {
 /// The step by its public scalars, in 64 bits.
 fn by_scalars(step: &Step, sample: &[f32], eps: &[f32], clip: Clip) -> Vec<f32> {
     let u = step.update(clip);
-    let limit = |x: f64| match clip {
-        Clip::Off => x,
-        Clip::Sample(r) | Clip::Rederive(r) => x.clamp(-r as f64, r as f64),
-    };
-    let next = |(x, e): (&f32, &f32)| {
-        let (x, e) = (*x as f64, *e as f64);
-        (u.x0 * limit(u.x0_sample * x + u.x0_eps * e) + u.eps * e + u.sample * x) as f32
-    };
-    sample.iter().zip(eps).map(next).collect()
+    sample.iter().zip(eps).map(|(x, e)| u.apply(clip, (*x).into(), (*e).into(), 0.0) as f32).collect()
+}
+
+/// Largest difference as a fraction of the largest element.
+fn relative(a: &[f32], b: &[f32]) -> f32 {
+    distance(a, b) / b.iter().fold(0.0f32, |m, x| m.max(x.abs()))
+}
+
+#[test]
+fn means_of_algorithm_1() {
+    let fixture = Fixture::open("fixtures/schedule.safetensors");
+    let (sample, eps) = (fixture.f32("in:sample"), fixture.f32("in:eps"));
+    let s = Schedule::with(&stable_diffusion(), Sampler::Ddpm, 50).unwrap();
+    let printed = Schedule::with(&stable_diffusion(), Sampler::DdpmPrinted, 50).unwrap();
+    assert_eq!((&s.timesteps, s.steps.len()), (&printed.timesteps, 50));
+    for t in [981, 501] {
+        let at = s.timesteps.iter().position(|s| *s == t).unwrap();
+        let expected = fixture.f32(&format!("ddpm_respaced_mean_t{t}"));
+        let d = relative(&by_scalars(&s.steps[at], &sample, &eps, Clip::Off), &expected);
+        assert!(d <= 1e-5, "t = {t}: {d}");
+
+        let step = &printed.steps[at];
+        let b = step.beta;
+        let expected: Vec<f32> = (sample.iter().zip(&eps))
+            .map(|(x, e)| ((f64::from(*x) - b / b.sqrt() * f64::from(*e)) / (1.0 - b).sqrt()) as f32)
+            .collect();
+        let d = relative(&by_scalars(step, &sample, &eps, Clip::Off), &expected);
+        assert!(d <= 1e-5, "t = {t}: {d}");
+        assert_eq!(step.update(Clip::Off).noise, b.sqrt());
+        let respaced = 1.0 - s.steps[at].abar / s.steps[at].abar_prev;
+        assert_eq!(s.steps[at].update(Clip::Off).noise, respaced.sqrt());
+    }
+    for s in [&s, &printed] {
+        assert!(s.steps[49].last && s.steps[49].update(Clip::Off).noise == 0.0);
+        assert!(s.steps[..49].iter().all(|step| !step.last && step.update(Clip::Off).noise > 0.0));
+    }
+}
+
+#[test]
+fn clipping_without_effect_changes_nothing() {
+    let (sample, eps) = (vec![0.3, -0.2, 0.1], vec![0.1, 0.4, -0.3]);
+    for sampler in Sampler::ALL {
+        for step in &Schedule::with(&stable_diffusion(), sampler, 8).unwrap().steps {
+            let plain = by_scalars(step, &sample, &eps, Clip::Off);
+            for clip in [Clip::Sample(1e9), Clip::Rederive(1e9)] {
+                let d = distance(&by_scalars(step, &sample, &eps, clip), &plain);
+                assert!(d <= 1e-5, "{sampler} {clip:?} at {}: {d}", step.t);
+            }
+        }
+    }
+}
+
+/// Timesteps of diffusers' `LCMScheduler` for 4 and 8 steps.
+#[test]
+fn consistency_sampling() {
+    let few = |n| Schedule::with(&stable_diffusion(), Sampler::Lcm, n).unwrap();
+    assert_eq!(few(4).timesteps, [999, 759, 499, 259]);
+    assert_eq!(few(8).timesteps, [999, 879, 759, 639, 499, 379, 259, 139]);
+    assert_eq!((few(1).timesteps, few(50).timesteps[49]), (vec![999], 19));
+    let message = Schedule::with(&stable_diffusion(), Sampler::Lcm, 51).unwrap_err().to_string();
+    assert!(message.contains("1..=50"), "{message}");
+
+    let s = few(4);
+    for (i, step) in s.steps.iter().enumerate() {
+        let (x, e, n) = (0.7f64, -1.2f64, 0.4f64);
+        let scaled = f64::from(step.t) * 10.0;
+        let (skip, out) = (0.25 / (scaled * scaled + 0.25), scaled / (scaled * scaled + 0.25).sqrt());
+        assert_eq!(step.rule, Rule::Consistency { skip, out });
+        let x0 = (x - (1.0 - step.abar).sqrt() * e) / step.abar.sqrt();
+        let denoised = out * x0 + skip * x;
+        let expected = match s.steps.get(i + 1) {
+            Some(next) => next.abar.sqrt() * denoised + (1.0 - next.abar).sqrt() * n,
+            None => denoised,
+        };
+        let got = step.update(Clip::Off).apply(Clip::Off, x, e, n);
+        assert!((got - expected).abs() <= 1e-12, "step {i}: {got} instead of {expected}");
+    }
+    let other = Consistency { original_inference_steps: 100, timestep_scaling: 10.0 };
+    let config = SchedulerConfig { consistency: Some(other), ..stable_diffusion() };
+    assert_eq!(Schedule::with(&config, Sampler::Lcm, 3).unwrap().timesteps, [999, 669, 339]);
+}
+
+#[test]
+fn phased_consistency_is_ddim_from_the_last_step() {
+    let s = Schedule::with(&stable_diffusion(), Sampler::Pcm, 4).unwrap();
+    assert_eq!(s.timesteps, [999, 749, 499, 249]);
+    assert_eq!(s.steps[3].abar_prev, 1.0);
+    assert!(s.steps.iter().all(|step| step.rule == Rule::Ddim && step.update(Clip::Off).noise == 0.0));
+    assert!(s.steps.windows(2).all(|w| w[0].abar_prev == w[1].abar));
+    let trailing =
+        SchedulerConfig { timestep_spacing: Spacing::Trailing, set_alpha_to_one: true, ..stable_diffusion() };
+    assert_eq!(s, Schedule::new(&trailing, 4).unwrap());
+}
+
+#[test]
+fn samplers_have_names() {
+    for sampler in Sampler::ALL {
+        assert_eq!(sampler.to_string().parse::<Sampler>().unwrap(), sampler);
+    }
+    let message = "euler".parse::<Sampler>().unwrap_err().to_string();
+    assert_eq!(message, "unknown sampler \"euler\"; known: ddim, ddpm, ddpm-printed, lcm, pcm");
+}
+
+#[test]
+fn noise_of_steps() {
+    let noise = |image, step| step_noise(3, image, step, 256);
+    assert_eq!(noise(1, 2), noise(1, 2));
+    for other in [noise(1, 3), noise(2, 2), noise(2, 1), step_noise(4, 1, 2, 256), initial_noise(3, 1, 256)] {
+        assert_ne!(noise(1, 2), other);
+    }
+    let x = step_noise(3, 0, 0, 100_000);
+    let moment = |k: i32| x.iter().map(|x| f64::from(*x).powi(k)).sum::<f64>() / x.len() as f64;
+    assert!(moment(1).abs() < 0.01 && (moment(2) - 1.0).abs() < 0.02);
 }
 
 #[test]

@@ -18,13 +18,17 @@ use case::{Case, Draw, check};
 use masque_engine::gpu::shader::{SOURCES, shipped};
 
 /// Kernels on `f32`, and products, which have tests of their own with other tolerances.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 15] = [
     ("activation", "floats.rs"),
     ("add", "floats.rs"),
+    ("gather", "floats.rs"),
     ("group_norm", "floats.rs"),
     ("group_norm_parts", "floats.rs"),
     ("group_norm_scale", "floats.rs"),
+    ("layer_norm", "floats.rs"),
+    ("product", "floats.rs"),
     ("relu", "floats.rs"),
+    ("scale", "floats.rs"),
     ("softmax", "floats.rs"),
     ("table", "floats.rs"),
     ("conv2d", "matmul.rs"),

@@ -3,11 +3,16 @@
 mod activation;
 mod basics;
 mod conv;
+mod faults;
+mod forms;
 mod linear;
 mod norm;
+mod programs;
 mod row_softmax;
 mod softmax;
 mod trace;
+mod transcripts;
+mod truncation;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};

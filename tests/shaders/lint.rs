@@ -6,8 +6,20 @@ use naga::{Expression, Function, Handle, Scalar, ScalarKind, TypeInner};
 use crate::{Shader, all};
 
 /// Kernels on plaintext; with `F32` others are, too.
-pub const PLAINTEXT: [&str; 8] =
-    ["activation", "add", "group_norm", "group_norm_parts", "group_norm_scale", "relu", "softmax", "table"];
+pub const PLAINTEXT: [&str; 12] = [
+    "activation",
+    "add",
+    "gather",
+    "group_norm",
+    "group_norm_parts",
+    "group_norm_scale",
+    "layer_norm",
+    "product",
+    "relu",
+    "scale",
+    "softmax",
+    "table",
+];
 /// Kernels that turn values a party knows into ring words, or back.
 const CODEC: [&str; 1] = ["encode"];
 

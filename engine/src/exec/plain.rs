@@ -13,11 +13,15 @@ use crate::kernels::{Exponential, Packed, Table};
 /// Sees a node and its value.
 type Tap<'a> = dyn FnMut(&Node, &[f32]) + 'a;
 
+/// Bytes of a piece of a large table.
+const PIECE: usize = 64 << 20;
+
 /// What stays on the device between runs.
 #[derive(Default)]
 struct Cache {
     packed: HashMap<String, Packed>,
     vectors: HashMap<String, Buf>,
+    pieces: HashMap<String, Vec<Buf>>,
     tables: HashMap<&'static str, Option<Table>>,
     exponential: Option<Exponential>,
 }
@@ -62,6 +66,20 @@ impl PlainCtx<'_> {
         Ok(buf)
     }
 
+    /// A weight matrix in pieces of whole rows, one after the other, none larger than a binding may be.
+    pub fn pieces(&mut self, node: &Node, name: &str) -> Result<Vec<Buf>, ExecError> {
+        if let Some(pieces) = self.cache.pieces.get(name) {
+            return Ok(pieces.clone());
+        }
+        let table = self.load(node, name)?;
+        let width = table.shape.last().copied().unwrap_or(1).max(1);
+        let rows = (PIECE / size_of::<f32>() / width).max(1);
+        let pieces = table.data.chunks(rows * width).map(|piece| self.rec.upload_slice(piece));
+        let pieces: Vec<Buf> = pieces.collect::<Result<_, _>>()?;
+        self.cache.pieces.insert(name.into(), pieces.clone());
+        Ok(pieces)
+    }
+
     /// The node's matrix in panels, made at first use from the uploaded `path.weight` and, if `bias`, `path.bias`.
     pub fn packed(
         &mut self,
@@ -101,16 +119,23 @@ impl PlainCtx<'_> {
     }
 
     fn upload(&self, node: &Node, name: &str) -> Result<Buf, ExecError> {
-        let Tensor { shape: found, data } = self.weights.tensor(name)?;
+        Ok(self.rec.upload_slice(&self.load(node, name)?.data)?)
+    }
+
+    fn load(&self, node: &Node, name: &str) -> Result<Tensor, ExecError> {
+        let tensor = self.weights.tensor(name)?;
         let expected: Option<Shape> = node.op.weights().into_iter().find(|w| w.name == name).map(|w| w.shape);
         match expected {
-            Some(expected) if expected != found => Err(ExecError::WeightShape { name: name.into(), expected, found }),
-            _ => Ok(self.rec.upload_slice(&data)?),
+            Some(expected) if expected != tensor.shape => {
+                Err(ExecError::WeightShape { name: name.into(), expected, found: tensor.shape })
+            }
+            _ => Ok(tensor),
         }
     }
 }
 
-/// A graph with its weights and what of them is on the device. Weights are uploaded and packed at first use and stay there.
+/// A graph with its weights and what of them is on the device. Weights are uploaded and packed at first use and stay
+/// there.
 pub struct PlainState {
     graph: Arc<Graph>,
     weights: Arc<dyn WeightStore>,

@@ -9,6 +9,7 @@ mod buffer;
 mod recorder;
 pub mod shader;
 mod stamps;
+mod wire;
 
 pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
 pub use buffer::Buf;

@@ -48,9 +48,28 @@ impl GraphBuilder {
 
     /// A graph input.
     pub fn input(&mut self, name: &str, shape: &[usize], visibility: Visibility) -> Built {
-        let id = self.add_node(name, ops::Input { shape: shape.to_vec(), visibility }, &[])?;
+        let id = self.add_node(name, ops::Input { shape: shape.to_vec(), entries: None, visibility }, &[])?;
         self.inputs.push(id);
         Ok(id)
+    }
+
+    /// A graph input of secret indices below `entries`, for [`GraphBuilder::token_embedding`].
+    pub fn indices(&mut self, name: &str, shape: &[usize], entries: usize) -> Built {
+        let op = ops::Input { shape: shape.to_vec(), entries: Some(entries), visibility: Visibility::Secret };
+        let id = self.add_node(name, op, &[])?;
+        self.inputs.push(id);
+        Ok(id)
+    }
+
+    /// `y[n, t] = T[index[n, t]]` for indices `[n, t]` and a table `T` of shape `[entries, width]` called `path.weight`.
+    pub fn token_embedding(&mut self, path: &str, indices: Id, entries: usize, width: usize) -> Built {
+        self.add_node(path, ops::Embedding { path: path.into(), entries, width }, &[indices])
+    }
+
+    /// `y[n, t] = x[n, t] + T[t]` for `x` of shape `[n, t, width]` and a table `[entries, width]` called `path.weight`.
+    pub fn position_embedding(&mut self, path: &str, x: Id, entries: usize) -> Built {
+        let width = *self.shape(x).last().unwrap_or(&0);
+        self.add_node(path, ops::Position { path: path.into(), entries, width }, &[x])
     }
 
     /// `y[n, oy, ox, o] = bias[o] + sum w[o, i, ky, kx] x[n, oy s + ky - p, ox s + kx - p, i]`; `path` names
@@ -82,6 +101,27 @@ impl GraphBuilder {
         self.add_node(path, ops::GroupNorm { path: path.into(), groups, channels, eps }, &[x])
     }
 
+    /// Layer normalisation of the last dimension with `path.weight` and `path.bias`.
+    pub fn layer_norm(&mut self, path: &str, x: Id, eps: f32) -> Built {
+        let channels = *self.shape(x).last().unwrap_or(&0);
+        self.add_node(path, ops::LayerNorm { path: path.into(), channels, eps }, &[x])
+    }
+
+    /// `a b`, element by element.
+    pub fn multiply(&mut self, name: &str, a: Id, b: Id) -> Built {
+        self.add_node(name, ops::Multiply, &[a, b])
+    }
+
+    /// `factor x` for a public constant.
+    pub fn scale(&mut self, name: &str, x: Id, factor: f32) -> Built {
+        self.add_node(name, ops::Scale { factor }, &[x])
+    }
+
+    /// `len` elements of the last dimension from `start` on.
+    pub fn slice(&mut self, name: &str, x: Id, start: usize, len: usize) -> Built {
+        self.add_node(name, ops::Slice { start, len }, &[x])
+    }
+
     /// `a + b`; `b` may also be `[n, c]` and is then added at every position of `a`.
     pub fn add(&mut self, name: &str, a: Id, b: Id) -> Built {
         self.add_node(name, ops::Add, &[a, b])
@@ -97,9 +137,14 @@ impl GraphBuilder {
         self.add_node(name, ops::Upsample, &[x])
     }
 
-    /// Multi-head `softmax(q k^T / sqrt(d)) v` on `[n, t, heads * d]`.
+    /// Multi-head `softmax(q k^T / sqrt(d)) v` on `[n, t, heads * d]`; keys and values may be of another number of tokens.
     pub fn attention(&mut self, name: &str, q: Id, k: Id, v: Id, heads: usize) -> Built {
-        self.add_node(name, ops::Attention { heads }, &[q, k, v])
+        self.add_node(name, ops::Attention { heads, causal: false }, &[q, k, v])
+    }
+
+    /// As [`GraphBuilder::attention`]; a token sees itself and those before it only.
+    pub fn causal_attention(&mut self, name: &str, q: Id, k: Id, v: Id, heads: usize) -> Built {
+        self.add_node(name, ops::Attention { heads, causal: true }, &[q, k, v])
     }
 
     /// The same elements under another shape.

@@ -97,6 +97,20 @@ impl Graph {
         self.nodes.iter().flat_map(|n| n.op.weights()).collect()
     }
 
+    /// Multiply-accumulates of one evaluation of a node.
+    pub fn macs(&self, node: &Node) -> u64 {
+        node.op.macs(&self.input_shapes(node), &node.shape)
+    }
+
+    /// Elements a node's non-linear function is evaluated on.
+    pub fn nonlinear(&self, node: &Node) -> u64 {
+        node.op.nonlinear(&self.input_shapes(node), &node.shape)
+    }
+
+    fn input_shapes(&self, node: &Node) -> Vec<&[usize]> {
+        node.inputs.iter().map(|id| self.node(*id).shape.as_slice()).collect()
+    }
+
     /// Fingerprint of structure, shapes and constants: equal on all roles or the handshake fails.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut h = Sha256::new();

@@ -1,4 +1,4 @@
-//! Moving elements between layouts: joining channels, nearest-neighbour upsampling.
+//! Moving elements between layouts: joining and taking channels, nearest-neighbour upsampling.
 
 use super::Element;
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
@@ -33,6 +33,26 @@ pub fn concat(
         )?;
     }
     Ok(())
+}
+
+/// `out[row] = x[row, start..start + cols]` for rows of `stride`.
+pub fn slice(
+    rec: &mut Recorder,
+    e: Element,
+    x: &Buf,
+    rows: usize,
+    stride: usize,
+    (start, cols): (usize, usize),
+    out: &Buf,
+) -> Result<(), GpuError> {
+    let (kernel, lane) = copier(e, &[stride, start, cols]);
+    let (stride, start, cols) = (stride / lane, start / lane, cols / lane);
+    rec.run(
+        &kernel,
+        args![n: rows * cols, cols: cols, stride: stride, start: start, out_stride: cols, out_start: 0u32],
+        bufs![x: x, out: out],
+        rows * cols,
+    )
 }
 
 /// `out[n, y, x, c] = image[n, y / 2, x / 2, c]` for images of `h` x `w` pixels.

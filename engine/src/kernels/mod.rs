@@ -1,23 +1,31 @@
-//! Kernels with the code that calls them: one file per kernel, `shaders/` and [`crate::reference`] have files of the same
-//! names.
+//! Kernels with the code that calls them: one file per kernel, `shaders/` and [`crate::reference`] have files of the
+//! same names.
 
 pub mod activation;
 pub mod add;
 pub mod conv2d;
 pub mod copy;
+pub mod gather;
 pub mod group_norm;
+pub mod layer_norm;
 pub mod matmul;
 pub mod pack_b;
+pub mod product;
+pub mod scale;
 pub mod softmax;
 
 pub use activation::{Curve, Table, activation};
 pub use add::{Broadcast, add};
 pub use conv2d::{ConvShape, conv2d, pack_conv, pack_conv_with_bias};
-pub use copy::{concat, upsample};
+pub use copy::{concat, slice, upsample};
+pub use gather::gather;
 pub use group_norm::{GroupShape, group_norm};
+pub use layer_norm::layer_norm;
 pub use matmul::{Element, Mode, Strided, matmul};
 pub use pack_b::{Packed, pack, pack_with_bias};
-pub use softmax::{Exponential, softmax};
+pub use product::product;
+pub use scale::scale;
+pub use softmax::{Exponential, Scores, softmax};
 
 use crate::gpu::Kernel;
 

@@ -36,24 +36,44 @@ impl Exponential {
     }
 }
 
-/// `out[r, c] = e(scale (x[r, c] - max x[r])) / sum of the row`, for `rows` rows of `cols`.
+/// Rows of attention scores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scores {
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns: keys.
+    pub cols: usize,
+    /// Consecutive rows that belong to consecutive queries; 1 where all rows see the same.
+    pub queries: usize,
+    /// Columns that the first query sees; each further query sees one more.
+    pub seen: usize,
+}
+
+impl Scores {
+    /// Rows that see all columns.
+    pub fn full(rows: usize, cols: usize) -> Self {
+        Self { rows, cols, queries: 1, seen: cols }
+    }
+}
+
+/// `out[r, c] = e(scale (x[r, c] - max x[r])) / sum of the row`, over the columns that a row sees; 0 in the others.
 pub fn softmax(
     rec: &mut Recorder,
     e: &Exponential,
     scale: f32,
     x: &Buf,
     out: &Buf,
-    (rows, cols): (usize, usize),
+    s: &Scores,
 ) -> Result<(), GpuError> {
     // A kernel that reads no table is given `x` in its place.
     let (table, borders, width) = e.table.as_ref().map_or((x, 0, 1), |t| (&t.buf, t.borders, t.width));
     rec.run(
         &Kernel::new("softmax"),
         args![
-            rows: rows, cols: cols, scale: scale, e: e.code, borders: borders, width: width,
+            rows: s.rows, cols: s.cols, queries: s.queries, seen: s.seen, scale: scale, e: e.code, borders: borders, width: width,
             slope: e.slope as f32, start: e.start as f32, squarings: e.squarings, cutoff: e.cutoff as f32,
         ],
         bufs![x: x, table: table, out: out],
-        rows,
+        s.rows,
     )
 }

@@ -8,7 +8,8 @@ use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
 use super::{
-    Cost, Ctx, Error, Octaves, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all, reduce, truncate,
+    Cost, Ctx, Error, Octaves, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open, open_all, reduce,
+    truncate,
 };
 use crate::kernels::Strided;
 
@@ -25,10 +26,14 @@ pub struct AttentionShape {
     pub keys: usize,
     /// Width of a head.
     pub width: usize,
+    /// Whether query `i` sees keys 0 to `i` only; then there are as many queries as keys.
+    pub causal: bool,
 }
 
 /// Ring of the logits' wires.
 const LOGIT_RING: u32 = 24;
+/// Taken from the logits of keys that a query does not see: beyond every exponential's cut-off for logits below half of it.
+const UNSEEN: f64 = 1024.0;
 /// Fraction bits of the reciprocal row sums.
 const RECIPROCAL: u32 = 20;
 
@@ -43,6 +48,13 @@ impl AttentionShape {
 
     fn outputs(&self) -> usize {
         self.rows() * self.width
+    }
+
+    /// What is added to the scores of an image: nothing, or where a key comes after the query, a large negative number.
+    fn mask(&self, f: u32) -> Vec<i64> {
+        let low = -(UNSEEN * f64::from(f).exp2()) as i64;
+        let query = |i: usize| i / (self.heads * self.keys);
+        (0..self.queries * self.heads * self.keys).map(|i| if i % self.keys > query(i) { low } else { 0 }).collect()
     }
 
     /// Scores as `[n, queries, heads, keys]`, so that a row's neighbours are those of the output.
@@ -107,6 +119,7 @@ pub fn attention(
 ) -> Result<Share, Error> {
     let (ring, f) = (v.k, v.f);
     let logits = matmul(ctx, q, k, &shape.logits())?;
+    let logits = if shape.causal { masked(ctx, &logits, shape)? } else { logits };
     let fraction = spec.logit_fraction();
     let window = window(fraction);
     let x = open(ctx, &logits, logits.f - fraction, LOGIT_RING)?;
@@ -130,6 +143,13 @@ pub fn attention(
     let both = open_all(ctx, &[(&weighted, 0, ring), (&reciprocal, 0, ring)])?;
     let out = multiply(ctx, &both[0], &both[1], Map::per_row(shape.width))?;
     truncate(ctx, &out, out.f - f)
+}
+
+/// The first party takes [`UNSEEN`] from the logits of keys after the query: public, local, in the logits' own units.
+fn masked(ctx: &mut Ctx, logits: &Share, shape: &AttentionShape) -> Result<Share, Error> {
+    let first = ctx.is_party() && ctx.first() == 1;
+    let mask = first.then(|| ctx.rec.upload_slice(&shape.mask(logits.f))).transpose()?;
+    add_public(ctx, logits, mask.as_ref(), Map::per_column(shape.queries * shape.heads * shape.keys))
 }
 
 /// Cost of [`attention`].

@@ -185,7 +185,7 @@ impl Ctx {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
         self.rec.run(
-            kernel,
+            &kernel.clone().bits(k),
             args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
             bufs![keys: &keys, out: &out],
             n.div_ceil(8),
@@ -196,7 +196,7 @@ impl Ctx {
     /// Truncates a share, masks it and packs it (`open.wgsl`); returns the mask and the message.
     /// `owner_only`: the mask is subtracted and belongs to this party alone.
     pub fn seal(&mut self, x: &Buf, n: usize, from: u32, shift: u32, k: u32, minus: bool) -> Result<(Buf, Buf), Error> {
-        let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") };
+        let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") }.bits(k);
         let [n0, n1, n2] = self.draw();
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
@@ -213,7 +213,7 @@ impl Ctx {
     /// Packs words that need no mask (they are uniform already).
     pub fn pack(&mut self, x: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
         let msg = self.packed(n, k)?;
-        self.rec.run(&Kernel::new("pack"), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
+        self.rec.run(&Kernel::new("pack").bits(k), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
         Ok(msg)
     }
 
@@ -310,7 +310,7 @@ impl Ctx {
             Role::Dealer => {
                 let c = target(&mut self.rec)?;
                 let msg = self.packed(n, k)?;
-                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") };
+                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
                 let keys = self.keys.clone();
                 self.rec.run(
                     &kernel,
@@ -334,7 +334,12 @@ impl Ctx {
                 self.cost.offline += bytes;
                 let msg = self.rec.upload(&data)?;
                 let out = self.rec.words(n)?;
-                self.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
+                self.rec.run(
+                    &Kernel::new("unpack").bits(k),
+                    args![n: n, k: k],
+                    bufs![a: &msg, out: &out],
+                    n.div_ceil(8),
+                )?;
                 Ok(Some(out))
             }
         }

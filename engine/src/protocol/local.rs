@@ -257,6 +257,20 @@ fn copy(
     Ok(())
 }
 
+/// Columns `start` to `start + cols` of rows of `stride`.
+pub fn slice(ctx: &mut Ctx, x: &Share, stride: usize, start: usize, cols: usize) -> Result<Share, Error> {
+    let n = x.n / stride * cols;
+    let buf = match &x.buf {
+        Some(b) => {
+            let out = ctx.rec.words(n)?;
+            copy(&mut ctx.rec, (b, n, stride, start), (&out, cols, 0), cols)?;
+            Some(out)
+        }
+        None => None,
+    };
+    Ok(Share { n, buf, ..x.clone() })
+}
+
 /// The same rows twice in a row: a batch for the conditional and one for the unconditional pass.
 pub fn repeat_rows(ctx: &mut Ctx, x: &Share) -> Result<Share, Error> {
     let buf = match &x.buf {

@@ -45,7 +45,7 @@ fn share(ctx: &mut Ctx, b: &Wire) -> Result<Share, Error> {
 
 /// Maximum of each row of a `[rows, cols]` wire, as a wire of the same ring.
 ///
-/// * Needs differences inside the window. Error: the result is a value of the row within `2^(lo+1)` units per level of its
+/// * Needs differences inside the window. Error: the result is a value of the row within `2^(lo-1)` units per level of its
 ///   maximum; softmax does not mind, it is invariant under shifts.
 /// * Cost: see [`maximum_cost`]; 3 rounds for each of `ceil(log2 cols)` levels.
 pub fn maximum(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize, window: Window) -> Result<Wire, Error> {

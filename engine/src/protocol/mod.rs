@@ -29,7 +29,7 @@ pub use conv::{conv2d, conv2d_cost};
 pub use ctx::{Cost, Ctx, Links, packed_bytes};
 pub use inverse::{Octaves, inverse, inverse_cost};
 pub use linear::{FixedWeights, Layer, ServerWeights, linear, linear_cost, share_weights};
-pub use local::{Groups, Map, add, add_public, concat, reduce, repeat_rows, scale, truncate, upsample};
+pub use local::{Groups, Map, add, add_public, concat, reduce, repeat_rows, scale, slice, truncate, upsample};
 pub use matmul::{MatmulShape, matmul, matmul_cost};
 pub use maximum::{maximum, maximum_cost};
 pub use multiply::{multiply, multiply_cost, square_sums};

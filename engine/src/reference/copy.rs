@@ -1,8 +1,13 @@
-//! Joining channels and nearest-neighbour upsampling.
+//! Joining and taking channels, nearest-neighbour upsampling.
 
 /// `[rows, ca] ++ [rows, cb]`
 pub fn concat<T: Copy>(a: &[T], ca: usize, b: &[T], cb: usize) -> Vec<T> {
     a.chunks(ca).zip(b.chunks(cb)).flat_map(|(a, b)| a.iter().chain(b).copied()).collect()
+}
+
+/// `x[row, start..start + cols]` for rows of `stride`.
+pub fn slice<T: Copy>(x: &[T], stride: usize, start: usize, cols: usize) -> Vec<T> {
+    x.chunks(stride).flat_map(|row| row[start..start + cols].iter().copied()).collect()
 }
 
 /// `out[n, y, x, c] = image[n, y / 2, x / 2, c]`

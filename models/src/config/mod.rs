@@ -4,11 +4,17 @@
 //! supported, a value of the wrong type and a field that is not known are errors that name file, field and value. A
 //! model is never run with a setting silently ignored.
 
+mod clip_text;
 mod scheduler;
 mod unet2d;
+mod unet2d_condition;
+mod vae;
 
-pub use scheduler::{BetaSchedule, SchedulerConfig, Spacing};
+pub use clip_text::ClipTextConfig;
+pub use scheduler::{BetaSchedule, Consistency, SchedulerConfig, Spacing};
 pub use unet2d::{Downsample, Mid, UNet2dConfig};
+pub use unet2d_condition::UNet2dConditionConfig;
+pub use vae::VaeConfig;
 
 use std::path::Path;
 
@@ -70,6 +76,48 @@ impl Fields {
     pub(crate) fn number(&mut self, field: &str, default: usize, low: usize, high: usize) -> Result<usize, ModelError> {
         let n = self.or(field, default)?;
         self.bounded(field, n, low, high)
+    }
+
+    /// Takes a number for all levels, or a list with one for each.
+    pub(crate) fn per_level(
+        &mut self,
+        field: &str,
+        default: usize,
+        levels: usize,
+        high: usize,
+    ) -> Result<Vec<usize>, ModelError> {
+        if self.map.get(field).is_some_and(Value::is_null) {
+            return Err(self.error(field, "null: a number or a list is needed"));
+        }
+        Ok(self.per_level_or_null(field, levels, high)?.unwrap_or_else(|| vec![default; levels]))
+    }
+
+    /// As [`Fields::per_level`]; nothing if the field is absent or null.
+    pub(crate) fn per_level_or_null(
+        &mut self,
+        field: &str,
+        levels: usize,
+        high: usize,
+    ) -> Result<Option<Vec<usize>>, ModelError> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Levels {
+            All(usize),
+            Each(Vec<usize>),
+        }
+        let list = match self.or(field, None)? {
+            None => return Ok(None),
+            Some(Levels::All(n)) => vec![n; levels],
+            Some(Levels::Each(list)) => list,
+        };
+        if list.len() != levels {
+            let what = format!("{} entries, but block_out_channels has {levels}", list.len());
+            return Err(self.error(field, what));
+        }
+        for n in &list {
+            self.bounded(field, *n, 1, high)?;
+        }
+        Ok(Some(list))
     }
 
     /// Checks a whole number against its bounds.

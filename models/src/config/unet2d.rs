@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::Fields;
 use crate::ModelError;
 
-const CHANNELS: usize = 8192;
+pub(super) const CHANNELS: usize = 8192;
 const EXTENT: usize = 2048;
 const DOWN: [(&str, bool); 2] = [("DownBlock2D", false), ("AttnDownBlock2D", true)];
 const UP: [(&str, bool); 2] = [("UpBlock2D", false), ("AttnUpBlock2D", true)];
-const ACTIVATIONS: [(&str, Function); 4] =
+pub(super) const ACTIVATIONS: [(&str, Function); 4] =
     [("silu", Function::Silu), ("swish", Function::Silu), ("relu", Function::Relu), ("gelu", Function::Gelu)];
 
 /// How downsampling convolutions pad.
@@ -110,8 +110,8 @@ impl UNet2dConfig {
         for c in &block_out_channels {
             f.bounded("block_out_channels", *c, 1, CHANNELS)?;
         }
-        let down_attention = blocks(&mut f, "down_block_types", &DOWN, levels)?;
-        let up_attention = blocks(&mut f, "up_block_types", &UP, levels)?;
+        let down_attention = blocks(&mut f, "down_block_types", &DOWN, [false, true, true, true], levels)?;
+        let up_attention = blocks(&mut f, "up_block_types", &UP, [true, true, true, false], levels)?;
         let mid_block: Option<String> = f.or("mid_block_type", Some("UNetMidBlock2D".into()))?;
         let attention = f.or("add_attention", true)?;
         let mid = match mid_block {
@@ -197,21 +197,25 @@ impl UNet2dConfig {
 }
 
 /// Which levels have attention.
-fn blocks(f: &mut Fields, field: &str, known: &[(&str, bool)], levels: usize) -> Result<Vec<bool>, ModelError> {
-    let default = || {
-        let mut names = vec![known[1].0.to_string(); 4];
-        names[if field.starts_with("down") { 0 } else { 3 }] = known[0].0.to_string();
-        names
+pub(super) fn blocks(
+    f: &mut Fields,
+    field: &str,
+    known: &[(&str, bool)],
+    default: [bool; 4],
+    levels: usize,
+) -> Result<Vec<bool>, ModelError> {
+    let blocks = match f.or::<Option<Vec<String>>>(field, None)? {
+        Some(names) => names.iter().map(|name| f.choose(field, name, known)).collect::<Result<_, _>>()?,
+        None => default.to_vec(),
     };
-    let names: Vec<String> = f.or(field, default())?;
-    if names.len() != levels {
-        return Err(f.error(field, format!("{} blocks, but block_out_channels has {levels}", names.len())));
+    if blocks.len() != levels {
+        return Err(f.error(field, format!("{} blocks, but block_out_channels has {levels}", blocks.len())));
     }
-    names.iter().map(|name| f.choose(field, name, known)).collect()
+    Ok(blocks)
 }
 
 /// One extent or two; both must survive halving at every level but the last.
-fn sample_size(f: &mut Fields, levels: usize) -> Result<[usize; 2], ModelError> {
+pub(super) fn sample_size(f: &mut Fields, levels: usize) -> Result<[usize; 2], ModelError> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Size {

@@ -45,6 +45,13 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
+/// Channels last, from torch's `[n, c, h, w]` or `[n, c, t]`.
+pub fn channels_last(x: &[f32], shape: &[usize]) -> Vec<f32> {
+    let (c, positions) = (shape[1], shape[2..].iter().product::<usize>());
+    let image = c * positions;
+    (0..x.len()).map(|i| x[i / image * image + (i % c) * positions + i % image / c]).collect()
+}
+
 /// A copy of the shipped model in a temporary folder, for tests that spoil it.
 pub fn copy_of_model() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

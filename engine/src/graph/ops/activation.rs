@@ -5,7 +5,7 @@ use crate::exec::{ExecError, Format, NARROW, PlainCtx, PlanConfig, Planner, Secu
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::{Curve, activation};
-use crate::protocol::{Segment, Table, Window, compare, piecewise};
+use crate::protocol::{self, Window};
 
 /// Which non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,10 @@ impl Op for Activation {
         one(inputs).cloned()
     }
 
+    fn nonlinear(&self, _inputs: &[&[usize]], output: &[usize]) -> u64 {
+        elements(output) as u64
+    }
+
     fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
         let out = ctx.output(node)?;
         let table = ctx.table(self.name(), self.function)?;
@@ -63,11 +67,11 @@ impl Op for Activation {
 
     fn secure(&self, s: &mut Secure, at: usize, _node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
         let Format { k, f } = s.format(at);
+        let exact = || protocol::Error::Range(format!("an exact {} exists in plaintext only", self.name()));
+        let table = s.plan.config.approx.activation(self.function).ok_or_else(exact)?;
         let x = s.wire(&mut inputs[0], NARROW)?;
-        let hi = (f + s.plan.config.range + 1).min(x.k);
+        let hi = (x.f + s.plan.config.range + 1).min(x.k);
         let window = Window { lo: hi.saturating_sub(17), hi };
-        let table = Table::new(&[Segment { above: Some(0), below: None, coefficients: vec![0.0, 1.0] }], f, f)?;
-        let bits = compare(&mut s.ctx, &x, &[0], window)?;
-        Ok(piecewise(&mut s.ctx, &x, Some(&bits), &table, k)?.into())
+        Ok(protocol::activation(&mut s.ctx, &x, &table, window, f, k)?.into())
     }
 }

@@ -4,14 +4,19 @@ use super::{Op, Shape};
 use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
 use crate::gpu::Buf;
 use crate::graph::Node;
-use crate::kernels::{Element, Mode, Strided, matmul, pack, softmax};
+use crate::kernels::{Element, Mode, Scores, Strided, matmul, pack, softmax};
 use crate::protocol::{AttentionShape, SoftmaxSpec, attention, open_all};
+
+/// Scores of one plaintext pass.
+const SCORES: usize = 16 << 20;
 
 /// `softmax(q k^T / sqrt(d)) v` per head, on `[n, t, heads * d]`.
 #[derive(Debug)]
 pub struct Attention {
     /// Number of heads; divides the width.
     pub heads: usize,
+    /// Whether a token sees itself and those before it only.
+    pub causal: bool,
 }
 
 impl Op for Attention {
@@ -27,6 +32,9 @@ impl Op for Attention {
         if n != nk || n != nv || tk != tv || c != ck || c != cv {
             return Err("extents differ".into());
         }
+        if self.causal && q != k {
+            return Err("tokens that see those before them only need as many queries as keys".into());
+        }
         if self.heads == 0 || !c.is_multiple_of(self.heads) {
             return Err(format!("{} heads do not divide width {c}", self.heads));
         }
@@ -37,18 +45,38 @@ impl Op for Attention {
         let (n, t, c) = (node.shape[0], node.shape[1], node.shape[2]);
         let (tk, d, e) = (ctx.shape(node.inputs[1])[1], c / self.heads, Element::F32);
         let heads = |t| Strided::heads(n, self.heads, t, c);
-        let scores = ctx.rec.alloc(n * self.heads * t * tk * e.bytes())?;
-        let weights = ctx.rec.alloc(n * self.heads * t * tk * e.bytes())?;
-        let square = Strided::batched(n * self.heads, t * tk, tk);
         let keys = pack(ctx.rec, e, &inputs[1], heads(tk).transposed(), d, tk)?;
-        matmul(ctx.rec, e, Mode::Set, &inputs[0], heads(t), &keys, &scores, square, t)?;
+        let values = pack(ctx.rec, e, &inputs[2], heads(tk), tk, d)?;
         let exponential = ctx.exponential()?;
         let scale = (d as f32).sqrt().recip();
-        softmax(ctx.rec, &exponential, scale, &scores, &weights, (n * self.heads * t, tk))?;
-        let values = pack(ctx.rec, e, &inputs[2], heads(tk), tk, d)?;
         let out = ctx.output(node)?;
-        matmul(ctx.rec, e, Mode::Set, &weights, square, &values, &out, heads(t), t)?;
+        // As many queries at a time as keep the scores within bounds.
+        let step = (SCORES / (n * self.heads * tk).max(1)).clamp(1, t.max(1));
+        for first in (0..t).step_by(step) {
+            let m = step.min(t - first);
+            let queries = Strided { offset: first * c, ..heads(t) };
+            let square = Strided::batched(n * self.heads, m * tk, tk);
+            let rows = n * self.heads * m;
+            let scores = ctx.rec.alloc(rows * tk * e.bytes())?;
+            let weights = ctx.rec.alloc(rows * tk * e.bytes())?;
+            matmul(ctx.rec, e, Mode::Set, &inputs[0], queries, &keys, &scores, square, m)?;
+            let shape = if self.causal {
+                Scores { rows, cols: tk, queries: m, seen: first + 1 }
+            } else {
+                Scores::full(rows, tk)
+            };
+            softmax(ctx.rec, &exponential, scale, &scores, &weights, &shape)?;
+            matmul(ctx.rec, e, Mode::Set, &weights, square, &values, &out, queries, m)?;
+        }
         Ok(out)
+    }
+
+    fn macs(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        2 * (output.iter().product::<usize>() * inputs[1][1]) as u64
+    }
+
+    fn nonlinear(&self, inputs: &[&[usize]], output: &[usize]) -> u64 {
+        (output[0] * output[1] * self.heads * inputs[1][1]) as u64
     }
 
     fn wants(&self, _slot: usize, ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
@@ -69,6 +97,7 @@ impl Op for Attention {
             queries: node.shape[1],
             keys: s.graph.node(node.inputs[1]).shape[1],
             width: node.shape[2] / self.heads,
+            causal: self.causal,
         };
         let spec = SoftmaxSpec { scale: (shape.width as f64).sqrt().recip(), approx: s.plan.config.approx };
         let ring = s.plan.ring;

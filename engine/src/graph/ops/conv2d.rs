@@ -68,7 +68,7 @@ impl Op for Conv2d {
         ]
     }
 
-    fn macs(&self, output: &[usize]) -> u64 {
+    fn macs(&self, _inputs: &[&[usize]], output: &[usize]) -> u64 {
         output.iter().product::<usize>() as u64 * (self.inputs * self.kernel * self.kernel) as u64
     }
 

@@ -57,6 +57,10 @@ impl Op for GroupNorm {
             .to_vec()
     }
 
+    fn nonlinear(&self, _inputs: &[&[usize]], output: &[usize]) -> u64 {
+        elements(output) as u64
+    }
+
     fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
         let (channels, groups, eps) = (self.channels, self.groups, self.eps);
         let positions = elements(&node.shape[1..]) / channels;
@@ -82,26 +86,36 @@ impl Op for GroupNorm {
     }
 
     fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
-        let (shape, f) = (self.norm_shape(s, node), s.plan.config.weight);
-        let gamma = s.weight(&format!("{}.weight", self.path))?;
-        let weight = gamma.map(|g| FixedWeights { weight: shape.affine_matrix(&g, f), bias: None });
-        s.share_layer(at, &shape.affine_layer(), 64, f, weight)?;
-        let name = format!("{}.bias", self.path);
-        match s.weight(&name)? {
-            Some(b) => s.keep(at, &fixed(&name, &b, shape.result_fraction())?),
-            None => Ok(()),
-        }
+        distribute(s, at, &self.norm_shape(s, node), &self.path)
     }
 
     fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
         let shape = self.norm_shape(s, node);
-        let x = s.widen(&mut inputs[0], shape.k)?;
-        let Value::Secret { wire, .. } = &mut inputs[0] else { unreachable!("widened") };
-        let reusable = wire.clone().filter(|w| w.k == shape.k);
-        let beta = s.kept(at);
-        let (gamma, ctx) = s.layer_and_ctx(at);
-        let (y, opened) = normalise(ctx, &x, reusable.as_ref(), &shape, gamma, beta.as_ref())?;
-        *wire = Some(opened);
-        Ok(settle(ctx, &y, shape.f)?.into())
+        normalised(s, at, &shape, &mut inputs[0])
     }
+}
+
+/// Shares `path.weight` and keeps `path.bias` at the server.
+pub(super) fn distribute(s: &mut Secure, at: usize, shape: &NormShape, path: &str) -> Result<(), ExecError> {
+    let f = s.plan.config.weight;
+    let gamma = s.weight(&format!("{path}.weight"))?;
+    let weight = gamma.map(|g| FixedWeights { weight: shape.affine_matrix(&g, f), bias: None });
+    s.share_layer(at, &shape.affine_layer(), 64, f, weight)?;
+    let name = format!("{path}.bias");
+    match s.weight(&name)? {
+        Some(b) => s.keep(at, &fixed(&name, &b, shape.result_fraction())?),
+        None => Ok(()),
+    }
+}
+
+/// Normalises with the weights that [`distribute`] shared.
+pub(super) fn normalised(s: &mut Secure, at: usize, shape: &NormShape, x: &mut Value) -> Result<Value, ExecError> {
+    let share = s.widen(x, shape.k)?;
+    let Value::Secret { wire, .. } = x else { unreachable!("widened") };
+    let reusable = wire.clone().filter(|w| w.k == shape.k);
+    let beta = s.kept(at);
+    let (gamma, ctx) = s.layer_and_ctx(at);
+    let (y, opened) = normalise(ctx, &share, reusable.as_ref(), shape, gamma, beta.as_ref())?;
+    *wire = Some(opened);
+    Ok(settle(ctx, &y, shape.f)?.into())
 }

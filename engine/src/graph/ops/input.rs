@@ -10,6 +10,9 @@ use crate::graph::Node;
 pub struct Input {
     /// Extents.
     pub shape: Shape,
+    /// For indices, the number of values they can have: in plaintext they are whole numbers in `f32`, on shares one-hot rows
+    /// of that length without fraction bits.
+    pub entries: Option<usize>,
     /// Whether client and server know it.
     pub visibility: Visibility,
 }
@@ -32,7 +35,7 @@ impl Op for Input {
     }
 
     fn format(&self, plan: &Planner<'_>, _inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
-        Ok((Format { k: 64, f: plan.config.port }, None))
+        Ok((Format { k: 64, f: if self.entries.is_some() { 0 } else { plan.config.port } }, None))
     }
 
     fn secure(&self, _s: &mut Secure, _at: usize, _node: &Node, _inputs: &mut [Value]) -> Result<Value, ExecError> {

@@ -67,7 +67,7 @@ impl Op for Linear {
         w
     }
 
-    fn macs(&self, output: &[usize]) -> u64 {
+    fn macs(&self, _inputs: &[&[usize]], output: &[usize]) -> u64 {
         output.iter().product::<usize>() as u64 * self.inputs as u64
     }
 

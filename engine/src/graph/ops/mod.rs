@@ -7,10 +7,16 @@ mod add;
 mod attention;
 mod concat;
 mod conv2d;
+mod embedding;
 mod group_norm;
 mod input;
+mod layer_norm;
 mod linear;
+mod multiply;
+mod position;
 mod reshape;
+mod scale;
+mod slice;
 mod upsample;
 
 pub use activation::{Activation, Function};
@@ -18,10 +24,16 @@ pub use add::Add;
 pub use attention::Attention;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use embedding::Embedding;
 pub use group_norm::GroupNorm;
 pub use input::Input;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use multiply::Multiply;
+pub use position::Position;
 pub use reshape::Reshape;
+pub use scale::Scale;
+pub use slice::Slice;
 pub use upsample::Upsample;
 
 use super::{Node, Shape, Visibility, WeightSpec};
@@ -47,7 +59,12 @@ pub trait Op: std::fmt::Debug + Send + Sync {
     }
 
     /// Multiply-accumulates of one evaluation.
-    fn macs(&self, _output: &[usize]) -> u64 {
+    fn macs(&self, _inputs: &[&[usize]], _output: &[usize]) -> u64 {
+        0
+    }
+
+    /// Elements its non-linear function is evaluated on; 0 for linear operations and those that only move elements.
+    fn nonlinear(&self, _inputs: &[&[usize]], _output: &[usize]) -> u64 {
         0
     }
 

@@ -1,0 +1,71 @@
+//! Token embeddings.
+
+use super::{Op, Shape, WeightSpec, one, secret};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
+use crate::gpu::Buf;
+use crate::graph::{Node, elements};
+use crate::kernels::gather;
+use crate::protocol::Layer;
+
+/// `y[n, t] = weight[index[n, t]]`, for the indices of an [`super::Input`] with as many entries. On shares an index is a
+/// one-hot row, so that the table is a layer like any other and nothing depends on which row is meant.
+#[derive(Debug)]
+pub struct Embedding {
+    /// `path.weight`.
+    pub path: String,
+    /// Rows of the table.
+    pub entries: usize,
+    /// Columns of the table.
+    pub width: usize,
+}
+
+impl Embedding {
+    fn layer(&self, node: &Node) -> Layer {
+        let rows = elements(&node.shape) / self.width.max(1);
+        Layer::Dense { rows, inputs: self.entries, outputs: self.width, transposed: true }
+    }
+}
+
+impl Op for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        match one(inputs)?.as_slice() {
+            [n, t] => Ok(vec![*n, *t, self.width]),
+            _ => Err("needs indices [n, t]".into()),
+        }
+    }
+
+    fn weights(&self) -> Vec<WeightSpec> {
+        vec![WeightSpec { name: format!("{}.weight", self.path), shape: vec![self.entries, self.width] }]
+    }
+
+    fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, inputs: &[Buf]) -> Result<Buf, ExecError> {
+        let pieces = ctx.pieces(node, &format!("{}.weight", self.path))?;
+        let out = ctx.output(node)?;
+        let n = elements(&node.shape) / self.width.max(1);
+        gather(ctx.rec, &inputs[0], n, &pieces, self.width, &out)?;
+        Ok(out)
+    }
+
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, config: &PlanConfig) -> u32 {
+        (ring + config.weight).next_multiple_of(4)
+    }
+
+    fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
+        let (k, format) = plan.layer(secret(inputs)?.f);
+        Ok((format, Some(k)))
+    }
+
+    fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
+        let layer = self.layer(node);
+        s.share_weights(at, node, &layer, &self.path, false)
+    }
+
+    fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
+        let layer = self.layer(node);
+        s.layer(at, &layer, &mut inputs[0])
+    }
+}

@@ -1,0 +1,119 @@
+//! What models cost, from their graphs alone, and weights that follow a rule: against what torch counted and filled in.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use common::asset;
+use masque_engine::graph::{Graph, Shape, WeightSpec, WeightStore, elements};
+use masque_models::presets::Preset;
+use masque_models::vae_decoder::Latent;
+use masque_models::{Checkpoint, Info, StableDiffusionConfig, VaeConfig, vae_decoder, weight_rule};
+
+fn recorded_counts(name: &str) -> BTreeMap<String, u64> {
+    let counts = ["counts.json", "counts-trained.json"].map(|f| fs::read(asset(&format!("fixtures/{f}"))).unwrap());
+    let all = counts.map(|c| serde_json::from_slice::<BTreeMap<String, BTreeMap<String, u64>>>(&c).unwrap());
+    all.into_iter().find_map(|mut c| c.remove(name)).unwrap()
+}
+
+/// Compares a graph with what hooks counted in torch, which applies the embedding's SiLU in every residual block.
+fn costs(graph: &Graph, name: &str, repeated: u64, parameters: &str) {
+    let (info, want) = (Info::of(graph), recorded_counts(name));
+    let of = |field: &str| want.get(field).copied().unwrap_or(0);
+    println!("{name}: {info:?}");
+    assert_eq!(info.parameters, of(parameters), "{name}");
+    assert_eq!(info.macs, of("mac.total"), "{name}");
+    for (operation, field) in [
+        ("attention", "elements.softmax"),
+        ("gelu", "elements.gelu"),
+        ("quick_gelu", "elements.quick_gelu"),
+        ("group_norm", "elements.groupnorm"),
+        ("layer_norm", "elements.layernorm"),
+    ] {
+        assert_eq!(info.evaluated(operation), of(field), "{name}: {operation}");
+    }
+    assert_eq!(info.evaluated("silu") + repeated, of("elements.silu"), "{name}: silu");
+}
+
+#[test]
+fn costs_are_those_counted_in_torch() {
+    let sd = Preset::named("sd15").unwrap().config().unwrap();
+    let unet = sd.unet_graph(1).unwrap();
+    assert_eq!((Info::of(&unet).parameters, Info::of(&unet).evaluated("attention")), (859_520_964, 732_283_392));
+    costs(&unet, "sd15_unet_64x64_batch1", 21 * 1280, "parameters");
+    costs(&sd.text_graph(1).unwrap(), "sd15_text_77_tokens", 0, "parameters");
+    let vae = vae_decoder::graph(&sd.vae, 1, [64, 64], Latent::Decoder).unwrap();
+    costs(&vae, "sd15_vae_decoder_64x64_to_512x512", 0, "parameters_decoder_only");
+
+    let mini = StableDiffusionConfig::read(asset("mini-sd")).unwrap();
+    costs(&mini.unet_graph(1).unwrap(), "mini-sd unet, 8x8 latent, 16 tokens, batch 1", 7 * 128, "parameters");
+    costs(&mini.text_graph(1).unwrap(), "mini-sd text encoder, 16 tokens", 0, "parameters");
+}
+
+/// Names and shapes of all weights of the preset are those of the published model.
+#[test]
+fn weights_of_the_full_size_model() {
+    let tensors: BTreeMap<String, BTreeMap<String, Shape>> =
+        serde_json::from_slice(&fs::read(asset("fixtures/full-tensors.json")).unwrap()).unwrap();
+    let sd = Preset::named("sd15").unwrap().config().unwrap();
+    for (part, graph) in [("unet", sd.unet_graph(1)), ("text_encoder", sd.text_graph(1)), ("vae", sd.vae_graph(1))] {
+        let named: BTreeMap<String, Shape> = graph.unwrap().weights().into_iter().map(|w| (w.name, w.shape)).collect();
+        let used = |name: &str| !["encoder.", "quant_conv."].iter().any(|prefix| name.starts_with(prefix));
+        let expected = tensors[part].clone().into_iter().filter(|(name, _)| used(name)).collect();
+        assert_eq!(named, expected, "{part}");
+    }
+}
+
+#[test]
+fn weights_by_the_rule() {
+    let check = [0.04737353324890137, 0.9780476093292236, 0.7419732809066772, 0.9607653617858887f64].map(|x| x as f32);
+    assert_eq!(weight_rule::stream("check", 4, 1.0, 0.0), check);
+    for tag in ["tiny-text", "tiny-unet-a", "tiny-unet-b", "tiny-unet-class", "tiny-vae"] {
+        let file = Checkpoint::open(asset(&format!("fixtures/{tag}/model.safetensors"))).unwrap();
+        assert!(!file.names().is_empty());
+        for name in file.names() {
+            let tensor = file.tensor(&name).unwrap();
+            assert_eq!(weight_rule::tensor(tag, &name, &tensor.shape), tensor.data, "{tag}/{name}");
+        }
+    }
+}
+
+#[test]
+fn weights_by_the_rule_are_written_as_files() {
+    let config = VaeConfig::read(asset("fixtures/tiny-vae/config.json")).unwrap();
+    let specs = vae_decoder::graph(&config, 1, [8, 8], Latent::Decoder).unwrap().weights();
+    let shipped = Checkpoint::open(asset("fixtures/tiny-vae/model.safetensors")).unwrap();
+    let store = weight_rule::RuleWeights::new("tiny-vae", specs.clone());
+    let folder = tempfile::tempdir().unwrap();
+    for (precision, tolerance) in [(weight_rule::Precision::Single, 0.0), (weight_rule::Precision::Half, 5e-4)] {
+        let path = folder.path().join("w.safetensors");
+        let mut out = std::io::BufWriter::new(fs::File::create(&path).unwrap());
+        let bytes = weight_rule::write(&mut out, "tiny-vae", &specs, precision).unwrap();
+        drop(out);
+        assert_eq!(fs::metadata(&path).unwrap().len(), bytes);
+        let file = Checkpoint::open(&path).unwrap();
+        file.check(&specs).unwrap();
+        for w in &specs {
+            let (a, b) = (file.tensor(&w.name).unwrap(), shipped.tensor(&w.name).unwrap());
+            assert!(common::distance(&a.data, &b.data) <= tolerance, "{}", w.name);
+            assert_eq!(store.tensor(&w.name).unwrap(), b, "{}", w.name);
+        }
+    }
+    assert!(store.tensor("absent").unwrap_err().to_string().contains("absent"));
+    let other = weight_rule::RuleWeights::new("other", specs.clone());
+    assert!(
+        other.digest() != store.digest() && store.digest() == weight_rule::RuleWeights::new("tiny-vae", specs).digest()
+    );
+}
+
+#[test]
+fn weights_belong_to_one_node_each() {
+    let sd = Preset::named("sd15").unwrap().config().unwrap();
+    for graph in [sd.unet_graph(1), sd.text_graph(1), sd.vae_graph(1)].map(Result::unwrap) {
+        let weights: Vec<WeightSpec> = graph.weights();
+        let names: BTreeSet<&str> = weights.iter().map(|w| w.name.as_str()).collect();
+        assert_eq!(names.len(), weights.len(), "{}", graph.name);
+        assert!(weights.iter().all(|w| elements(&w.shape) > 0));
+    }
+}
