@@ -36,5 +36,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         at = walk_on(m, at);
     }
 #endif
-    store8_out(t, v, p.n);
+    store8_out(t, v);
 }

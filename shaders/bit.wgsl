@@ -12,5 +12,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if (t * 8u >= p.n) { return; }
     var v = load8_x(t);
     for (var i = 0u; i < 8u; i++) { v[i] = r_of(r_bit(v[i], p.at)); }
-    store8_out(t, v, p.n);
+    store8_out(t, v);
 }

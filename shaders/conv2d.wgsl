@@ -1,5 +1,6 @@
-// out[i, y, x, o] = sum over (ky, kx, ci) of image[i, y s + ky - pad, x s + kx - pad, ci] * b[(ky, kx, ci), o], zero outside the
-// image; added to or subtracted from out with ACCUMULATE. One thread per tile of 8 positions (rows, counted i, y, x).
+// out[i, y, x, o] = sum over (ky, kx, ci) of image[i, y s + ky - pad, x s + kx - pad, ci] * b[(ky, kx, ci), o], zero
+// outside the image; added to or subtracted from out with ACCUMULATE. One thread per tile of 8 positions (rows, counted
+// i, y, x).
 struct Params {
     m: u32, n: u32, tiles_m: u32, tiles_n: u32, subtract: u32, panel: u32, out_row: u32, out_col: u32,
     h: u32, w: u32, channels: u32, oh: u32, ow: u32, kernel: u32, stride: u32, pad: u32,
@@ -10,7 +11,7 @@ struct Params {
 #else
 @group(0) @binding(1) var<storage, read> a: array<V>; // [images][h][w][channels], channels a multiple of 4
 #endif
-@group(0) @binding(2) var<storage, read> b: array<V>; // panels [tiles_n][1 + kernel * kernel * channels rounded up to 4][width]
+@group(0) @binding(2) var<storage, read> b: array<V>; // panels [tiles_n][1 + kernel^2 channels, to 4][width]
 #ifdef RAGGED
 @group(0) @binding(3) var<storage, read_write> out: array<E>; // [images][oh][ow][n]
 #else
@@ -24,7 +25,8 @@ fn origin(row: u32) -> vec3<i32> {
     let r = min(row, p.m - 1u);
     let x = r % p.ow;
     let y = (r / p.ow) % p.oh;
-    return vec3<i32>(vec3<u32>(y * p.stride, x * p.stride, r / (p.ow * p.oh) * p.h)) - vec3<i32>(i32(p.pad), i32(p.pad), 0);
+    let top = vec2<i32>(vec2<u32>(y, x) * p.stride) - vec2<i32>(i32(p.pad));
+    return vec3<i32>(top, i32(r / (p.ow * p.oh) * p.h));
 }
 
 // First element of the pixel under tap (ky, kx) and 1 if the pixel is inside.
@@ -73,7 +75,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     at += QUADS;
 #ifdef SCALAR
     for (var k = 0u; k < p.kernel * p.kernel * p.channels; k += 4u) {
-        steps(at, four(o0, k), four(o1, k), four(o2, k), four(o3, k), four(o4, k), four(o5, k), four(o6, k), four(o7, k));
+        steps(at,
+            four(o0, k), four(o1, k), four(o2, k), four(o3, k),
+            four(o4, k), four(o5, k), four(o6, k), four(o7, k));
         at += 4u * QUADS;
     }
 #else
@@ -89,7 +93,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         let r6 = pixel(o6, ky, kx);
         let r7 = pixel(o7, ky, kx);
         for (var k = 0u; k < p.channels; k += 4u) {
-            steps(at, four(r0, k), four(r1, k), four(r2, k), four(r3, k), four(r4, k), four(r5, k), four(r6, k), four(r7, k));
+            steps(at,
+                four(r0, k), four(r1, k), four(r2, k), four(r3, k),
+                four(r4, k), four(r5, k), four(r6, k), four(r7, k));
             at += 4u * QUADS;
         }
     }

@@ -23,5 +23,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
         if (t * 8u + i >= p.n) { s[i] = r_zero(); }
     }
-    pack8(s, p.k, t);
+    pack8(s, t);
 }

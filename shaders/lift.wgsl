@@ -30,5 +30,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         let high = r_shl(r_add(w[i], r_and(s[i], keep)), p.k);
         v[i] = r_add(r_sub(high, l[i]), r_and(r_sub(d, h), public_part));
     }
-    store8_out(t, v, p.n);
+    store8_out(t, v);
 }

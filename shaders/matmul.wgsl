@@ -1,8 +1,9 @@
-// out[z] = a[z] (m x k) * b[z] (k x n), added to or subtracted from out with ACCUMULATE. Matrices are strided, in elements:
-// matrix z starts at offset + (z / inner) * outer + (z % inner) * step. One thread per tile of 8 rows; neighbouring
-// threads differ in the row, with `across` in the column.
+// out[z] = a[z] (m x k) * b[z] (k x n), added to or subtracted from out with ACCUMULATE. Matrices are strided, in
+// elements: matrix z starts at offset + (z / inner) * outer + (z % inner) * step. One thread per tile of 8 rows;
+// neighbouring threads differ in the row, with `across` in the column.
 struct Params {
-    m: u32, n: u32, k: u32, tiles_m: u32, tiles_n: u32, batches: u32, across: u32, subtract: u32, panel: u32, b_step: u32,
+    m: u32, n: u32, k: u32, tiles_m: u32, tiles_n: u32, batches: u32, across: u32, subtract: u32,
+    panel: u32, b_step: u32,
     a_offset: u32, a_inner: u32, a_outer: u32, a_step: u32, a_row: u32, a_col: u32,
     out_offset: u32, out_inner: u32, out_outer: u32, out_step: u32, out_row: u32, out_col: u32,
 }
@@ -62,7 +63,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     start(at);
     at += QUADS;
     for (var k = 0u; k < p.k; k += 4u) {
-        steps(at, four(r0, k), four(r1, k), four(r2, k), four(r3, k), four(r4, k), four(r5, k), four(r6, k), four(r7, k));
+        steps(at,
+            four(r0, k), four(r1, k), four(r2, k), four(r3, k),
+            four(r4, k), four(r5, k), four(r6, k), four(r7, k));
         at += 4u * QUADS;
     }
     finish(p.out_offset + (z / p.out_inner) * p.out_outer + (z % p.out_inner) * p.out_step, row, tile.y * 4u * QUADS);

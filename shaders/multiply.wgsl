@@ -30,7 +30,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         l[i] = r_mul(l[i], ly[walk_at(at)]);
         at = walk_on(m, at);
     }
-    store8_out(t, l, p.n);
+    store8_out(t, l);
 #else
     var d = load8_dx(t);
     var v = load8_c(t);
@@ -41,6 +41,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         v[i] = r_sub(r_mac(v[i], d[i], f), r_mul(y, l[i]));
         at = walk_on(m, at);
     }
-    store8_out(t, v, p.n);
+    store8_out(t, v);
 #endif
 }

@@ -18,9 +18,11 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if (t * 8u >= p.n) { return; }
     var l = prg8(p.key, vec3<u32>(p.n0, p.n1, p.n2), t);
     var v = load8_x(t);
+    let whole = r_low(r_neg(r_of(1u)), p.from_);
+    let add = r_param(p.add);
     for (var i = 0u; i < 8u; i++) {
-        l[i] = r_low(l[i], p.k);
-        let cut = r_shr(r_low(r_add(v[i], r_param(p.add)), p.from_), p.shift);
+        l[i] = r_low(l[i], K);
+        let cut = r_shr(r_and(r_add(v[i], add), whole), p.shift);
 #ifdef MINUS
         v[i] = r_sub(cut, l[i]);
 #else
@@ -29,6 +31,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         // Elements beyond the end are sent as zeros.
         if (t * 8u + i >= p.n) { v[i] = r_zero(); }
     }
-    store8_lam(t, l, p.n);
-    pack8(v, p.k, t);
+    store8_lam(t, l);
+    pack8(v, t);
 }

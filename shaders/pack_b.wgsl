@@ -1,5 +1,5 @@
-// Panels of a matrix b (k x n): out[z][column / width][1 + k rounded up to 4][width], zero outside; row 0 of a panel is what
-// a product starts from, zero, with BIAS bias[column]. Element (z, k, c) of b is at
+// Panels of a matrix b (k x n): out[z][column / width][1 + k rounded up to 4][width], zero outside; row 0 of a panel is
+// what a product starts from, zero, with BIAS bias[column]. Element (z, k, c) of b is at
 //   offset + (z / inner) * outer + (z % inner) * step + (k / k_inner) * k_outer + (k % k_inner) * k_step + c * col
 // Elements only move, so a ring word is vec2<u32> in both forms. One thread per element of `out`.
 struct Params {

@@ -66,5 +66,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             chosen++;
         }
     }
-    store8_out(t, y, p.n);
+    store8_out(t, y);
 }

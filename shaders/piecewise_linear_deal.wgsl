@@ -11,7 +11,6 @@ struct Params { n: u32, k: u32, branches: u32, segments: u32, selected: u32 }
 #import load8(masks)
 #import store8(out)
 const NONE: u32 = 0xffffffffu;
-const ALL: u32 = 0xffffffffu;
 
 fn beta(b: u32, t: u32, so_far: array<R, 8>) -> array<R, 8> {
     var v = so_far;
@@ -35,8 +34,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         signed_l[i] = l[i];
         if (p.branches == 2u) { signed_l[i] = r_sub(l[i], r_shl(r_of(r_bit(l[i], p.k - 1u)), p.k)); }
     }
-    store8_out(t, l, ALL);
-    if (p.branches == 2u) { store8_out(per_branch * groups + t, signed_l, ALL); }
+    store8_out(t, l);
+    if (p.branches == 2u) { store8_out(per_branch * groups + t, signed_l); }
     var chosen = 0u;
     for (var s = 0u; s < p.segments; s++) {
         let b0 = r_lo(table[4u * s]);
@@ -45,13 +44,13 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         var none: array<R, 8>;
         for (var i = 0u; i < 8u; i++) { none[i] = r_zero(); }
         var v = beta(b1, t, beta(b0, t, none));
-        store8_out((p.branches * per_branch + chosen) * groups + t, v, ALL);
+        store8_out((p.branches * per_branch + chosen) * groups + t, v);
         var a: array<R, 8>;
         for (var i = 0u; i < 8u; i++) { a[i] = r_and(l[i], r_neg(v[i])); }
-        store8_out((1u + chosen) * groups + t, a, ALL);
+        store8_out((1u + chosen) * groups + t, a);
         if (p.branches == 2u) {
             for (var i = 0u; i < 8u; i++) { a[i] = r_and(signed_l[i], r_neg(v[i])); }
-            store8_out((per_branch + 1u + chosen) * groups + t, a, ALL);
+            store8_out((per_branch + 1u + chosen) * groups + t, a);
         }
         chosen++;
     }

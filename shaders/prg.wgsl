@@ -19,14 +19,14 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     var a = prg8(p.key, nonce, t);
 #endif
     for (var i = 0u; i < 8u; i++) {
-        a[i] = r_low(a[i], p.k);
+        a[i] = r_low(a[i], K);
 #ifdef BOTH
 #ifdef XOR
-        a[i] = r_xor(a[i], r_low(b[i], p.k));
+        a[i] = r_xor(a[i], r_low(b[i], K));
 #else
-        a[i] = r_add(a[i], r_low(b[i], p.k));
+        a[i] = r_add(a[i], r_low(b[i], K));
 #endif
 #endif
     }
-    store8_out(t, a, p.n);
+    store8_out(t, a);
 }

@@ -11,6 +11,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t * 8u >= p.n) { return; }
     var v = load8_x(t);
-    for (var i = 0u; i < 8u; i++) { v[i] = r_shr(r_low(r_add(v[i], r_param(p.add)), p.k), p.shift); }
-    store8_out(t, v, p.n);
+    let whole = r_low(r_neg(r_of(1u)), p.k);
+    let add = r_param(p.add);
+    for (var i = 0u; i < 8u; i++) { v[i] = r_shr(r_and(r_add(v[i], add), whole), p.shift); }
+    store8_out(t, v);
 }

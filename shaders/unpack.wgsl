@@ -5,7 +5,7 @@ struct Params { n: u32, k: u32 }
 @group(0) @binding(1) var<storage, read> a: array<u32>; // packed [n]
 #ifdef SUM
 @group(0) @binding(2) var<storage, read> b: array<u32>; // packed [n]
-#import pull(b)
+#import unpack(b)
 #endif
 #ifdef PLUS
 @group(0) @binding(2) var<storage, read> x: array<V>; // [n]
@@ -13,22 +13,20 @@ struct Params { n: u32, k: u32 }
 #endif
 @group(0) @binding(3) var<storage, read_write> out: array<V>; // [n]
 #import thread
-#import pull(a)
+#import unpack(a)
 #import store8(out)
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t * 8u >= p.n) { return; }
-    var v: array<R, 8>;
-    seek_a(p.k, t);
-    for (var i = 0u; i < 8u; i++) { v[i] = next_a(p.k); }
+    var v = unpack8_a(t);
 #ifdef SUM
-    seek_b(p.k, t);
-    for (var i = 0u; i < 8u; i++) { v[i] = r_low(r_add(v[i], next_b(p.k)), p.k); }
+    var u = unpack8_b(t);
+    for (var i = 0u; i < 8u; i++) { v[i] = r_low(r_add(v[i], u[i]), K); }
 #endif
 #ifdef PLUS
     var w = load8_x(t);
     for (var i = 0u; i < 8u; i++) { v[i] = r_add(w[i], v[i]); }
 #endif
-    store8_out(t, v, p.n);
+    store8_out(t, v);
 }

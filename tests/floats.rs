@@ -1,4 +1,5 @@
-//! Kernels on `f32` against plain loops in `f64`. Outputs are poisoned with NaN before and the words after them looked at.
+//! Kernels on `f32` against plain loops in `f64`. Outputs are poisoned with NaN before and the words after them looked
+//! at.
 
 use masque_engine::approx::Approx;
 use masque_engine::gpu::{AdapterChoice, Buf, Gpu, Recorder};
@@ -52,7 +53,8 @@ fn activations_of_every_set() {
         });
         for set in [Approx::Precise, Approx::Loose, Approx::Cipherdm] {
             let f = set.activation(function).unwrap();
-            // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same borders.
+            // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same
+            // borders.
             let rounded = f.thresholds.iter().map(|t| f64::from(*t as f32)).collect();
             let f = masque_engine::approx::Piecewise { thresholds: rounded, ..f };
             let want: Vec<f32> = x.iter().map(|x| f.eval(f64::from(*x)) as f32).collect();

@@ -9,3 +9,4 @@ pub mod net;
 pub mod protocol;
 pub mod reference;
 pub mod testing;
+pub mod trace;

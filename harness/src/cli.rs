@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{dealer, plan, run, serve};
+use crate::cmd::{bench, dealer, plan, run, serve};
 use crate::config::{AdapterChoice, GpuConfig, Kernels, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
@@ -30,6 +30,12 @@ pub enum Command {
     Devices,
     /// Print the fixed-point plan of a model: ring and fraction bits of every tensor, and what it will cost
     Plan(plan::PlanArgs),
+    /// Measure operations on shares
+    Bench {
+        /// What to measure
+        #[command(subcommand)]
+        what: bench::BenchCommand,
+    },
 }
 
 /// Flags of every subcommand that computes.

@@ -4,6 +4,7 @@
 //! [`engine::generate`] turns that into an [`engine::Outcome`], and [`cmd::run::run`] writes pictures, `report.html` and,
 //! last, `report.json`.
 
+pub mod bench;
 pub mod cli;
 pub mod cmd;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod session;
 #[cfg(test)]
 mod synthetic;
+pub mod trace;
 pub mod units;
 
 pub use error::{Error, Result};

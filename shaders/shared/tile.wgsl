@@ -1,9 +1,9 @@
 // A thread's tile of a product: 8 rows by 4 columns, by 8 columns with WIDE, all in registers, no shared memory and no
-// barrier. Software adapters pay for loads, so every loaded element is used 4 or 8 times; with SHARED the 8 threads of a
-// subgroup have the same columns and each loads an eighth of the panel for all.
+// barrier. Software adapters pay for loads, so every loaded element is used 4 or 8 times; with SHARED the 8 threads of
+// a subgroup have the same columns and each loads an eighth of the panel for all.
 //
-// Needs `a`, `b` and `out` (arrays of V; `a` of E with SCALAR, `out` of E with RAGGED), and in `p`: m, n, out_row, out_col,
-// subtract. `b` is in panels [columns / width][1 + k][width], row 0 the value to start from.
+// Needs `a`, `b` and `out` (arrays of V; `a` of E with SCALAR, `out` of E with RAGGED), and in `p`: m, n, out_row,
+// out_col, subtract. `b` is in panels [columns / width][1 + k][width], row 0 the value to start from.
 #import element
 
 var<private> c: array<E4, 8>;
@@ -103,10 +103,14 @@ fn steps(at: u32, x0: E4, x1: E4, x2: E4, x3: E4, x4: E4, x5: E4, x6: E4, x7: E4
 #else
 fn steps(at: u32, x0: E4, x1: E4, x2: E4, x3: E4, x4: E4, x5: E4, x6: E4, x7: E4) {
 #ifdef WIDE
-    step(load_b(at + 0u), load_b(at + 1u), e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
-    step(load_b(at + 2u), load_b(at + 3u), e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
-    step(load_b(at + 4u), load_b(at + 5u), e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
-    step(load_b(at + 6u), load_b(at + 7u), e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
+    step(load_b(at + 0u), load_b(at + 1u),
+        e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));
+    step(load_b(at + 2u), load_b(at + 3u),
+        e4_y(x0), e4_y(x1), e4_y(x2), e4_y(x3), e4_y(x4), e4_y(x5), e4_y(x6), e4_y(x7));
+    step(load_b(at + 4u), load_b(at + 5u),
+        e4_z(x0), e4_z(x1), e4_z(x2), e4_z(x3), e4_z(x4), e4_z(x5), e4_z(x6), e4_z(x7));
+    step(load_b(at + 6u), load_b(at + 7u),
+        e4_w(x0), e4_w(x1), e4_w(x2), e4_w(x3), e4_w(x4), e4_w(x5), e4_w(x6), e4_w(x7));
 #else
     let s0 = load_b(at + 0u);
     step(s0, s0, e4_x(x0), e4_x(x1), e4_x(x2), e4_x(x3), e4_x(x4), e4_x(x5), e4_x(x6), e4_x(x7));

@@ -90,7 +90,7 @@ const RFC_8439: [(&str, &str, usize, &str); 7] = [
 
 #[test]
 fn twenty_rounds_as_in_the_rfc() {
-    let kernel = Kernel::new("prg").with("CHACHA20");
+    let kernel = Kernel::new("prg").with("CHACHA20").bits(64);
     for gpu in devices() {
         let mut r = Recorder::new(gpu);
         for (i, (key, nonce, block, expected)) in RFC_8439.into_iter().enumerate() {
@@ -114,7 +114,7 @@ fn twelve_rounds_as_others_compute_them() {
         let mut expected = vec![0; 8 * n];
         cipher.apply_keystream(&mut expected);
         for r in &mut recorders {
-            let got = stream(r, &Kernel::new("prg"), key, nonce, n);
+            let got = stream(r, &Kernel::new("prg").bits(64), key, nonce, n);
             assert!(got == expected, "chacha20 differs from {:?}", r.gpu().form());
         }
         // rand_chacha counts blocks in two words and has a nonce of two.

@@ -2,12 +2,15 @@
 
 mod activation;
 mod basics;
+mod conv;
 mod faults;
 mod forms;
 mod linear;
 mod norm;
 mod programs;
+mod row_softmax;
 mod softmax;
+mod trace;
 mod transcripts;
 mod truncation;
 

@@ -28,8 +28,7 @@ fn shape(
     variance: (i32, i32),
     f: u32,
 ) -> NormShape {
-    let k = NormShape::ring(positions, channels / groups, variance, f);
-    NormShape { n, positions, channels, groups, eps, variance, f, k }
+    NormShape::groups((n, positions, channels), groups, eps, variance, f)
 }
 
 fn cases() -> Vec<Case> {
@@ -39,8 +38,8 @@ fn cases() -> Vec<Case> {
         Case { wire: true, ..case("from a wire", shape(1, 16, 16, 4, 1e-5, (-6, 6), 12), |_| (1.0, 0.25)) },
         case("odd extents", shape(3, 49, 21, 3, 1e-5, (-6, 6), 10), |j| (0.7, 2.0 * j as f64)),
         case("a group of 40960", shape(1, 4096, 20, 2, 1e-6, (-6, 6), 12), |j| (1.0 + j as f64, 3.0)),
-        case("rows of 320", shape(37, 1, 320, 1, 1e-5, (-4, 8), 12), |_| (3.0, 1.0)),
-        case("rows of 6", shape(50, 1, 6, 1, 1e-5, (-6, 6), 12), |_| (1.0, 0.0)),
+        case("rows of 320", NormShape::layer(37, 320, 1e-5, (-4, 8), 12), |_| (3.0, 1.0)),
+        case("rows of 6", NormShape::layer(50, 6, 1e-5, (-6, 6), 12), |_| (1.0, 0.0)),
         case("tiny variance", shape(1, 64, 8, 2, 1e-6, (-16, 0), 14), |j| (0.006 + 0.02 * j as f64, 0.5)),
         case("wide range", shape(1, 256, 64, 8, 1e-5, (-10, 12), 12), |j| ((1.4 * j as f64 - 4.5).exp2(), 1.0)),
         case("one group per channel", shape(2, 30, 6, 6, 1e-3, (-6, 6), 12), |j| (1.0, j as f64)),

@@ -134,7 +134,8 @@ impl PlainCtx<'_> {
     }
 }
 
-/// A graph with its weights and what of them is on the device. Weights are uploaded and packed at first use and stay there.
+/// A graph with its weights and what of them is on the device. Weights are uploaded and packed at first use and stay
+/// there.
 pub struct PlainState {
     graph: Arc<Graph>,
     weights: Arc<dyn WeightStore>,

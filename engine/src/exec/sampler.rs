@@ -140,7 +140,7 @@ pub fn reveal_to_client(s: &mut Secure, x: &Share) -> Result<Option<Vec<f32>>, E
             let msg = s.ctx.server_to_client(None, bytes)?.expect("the client receives");
             let out = s.ctx.rec.words(x.n)?;
             s.ctx.rec.run(
-                &Kernel::new("unpack").with("PLUS"),
+                &Kernel::new("unpack").with("PLUS").bits(k),
                 args![n: x.n, k: k],
                 bufs![a: &msg, x: x.words(), out: &out],
                 x.n.div_ceil(8),

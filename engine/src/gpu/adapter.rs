@@ -128,9 +128,10 @@ impl AdapterChoice {
     }
 }
 
-/// Features and limits a device is opened with: the adapter's own limits, and 64-bit integers for the native form.
+/// Features and limits a device is opened with: the adapter's own limits, 64-bit integers for the native form, and
+/// timestamps, which traces use, where it has them.
 pub(super) fn requirements(adapter: &wgpu::Adapter, form: Form) -> (wgpu::Features, wgpu::Limits) {
-    let mut features = wgpu::Features::empty();
+    let mut features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
     if form == Form::Native {
         features |= wgpu::Features::SHADER_INT64;
     }

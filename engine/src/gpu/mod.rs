@@ -8,6 +8,8 @@ mod adapter;
 mod buffer;
 mod recorder;
 pub mod shader;
+mod stamps;
+mod wire;
 
 pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
 pub use buffer::Buf;
@@ -70,6 +72,7 @@ pub struct Gpu {
 
 /// A compiled kernel with what its shader says about itself.
 struct Pipeline {
+    name: String,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
     interface: shader::Interface,
@@ -169,7 +172,7 @@ impl Gpu {
             compilation_options: Default::default(),
             cache: None,
         });
-        let p = Arc::new(Pipeline { pipeline, layout, interface });
+        let p = Arc::new(Pipeline { name: kernel.to_string(), pipeline, layout, interface });
         cache.insert(kernel.clone(), p.clone());
         p
     }

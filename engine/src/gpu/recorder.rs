@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::buffer::Pool;
+use super::stamps::{Pass, Tracer};
 use super::{Buf, Gpu, GpuError, Kernel, Pipeline};
+use crate::net::Address;
+use crate::trace::{Event, Lane};
 
 /// One 32-bit parameter word, or two for a ring constant.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,7 @@ pub struct Recorder {
     staging: Vec<wgpu::Buffer>,
     busy: Duration,
     dispatches: u64,
+    tracer: Option<Box<Tracer>>,
 }
 
 impl Recorder {
@@ -89,7 +93,17 @@ impl Recorder {
         });
         let limit = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size);
         let pool = Arc::new(Pool::new(gpu.device.clone(), limit));
-        Self { gpu, pool, pending: vec![], params: vec![], arena, staging: vec![], busy: Duration::ZERO, dispatches: 0 }
+        Self {
+            gpu,
+            pool,
+            pending: vec![],
+            params: vec![],
+            arena,
+            staging: vec![],
+            busy: Duration::ZERO,
+            dispatches: 0,
+            tracer: None,
+        }
     }
 
     /// The device.
@@ -110,6 +124,26 @@ impl Recorder {
     /// Kernels dispatched so far.
     pub fn dispatches(&self) -> u64 {
         self.dispatches
+    }
+
+    /// Begins to record what happens, with times from `origin` on. Roles that share an origin can be compared.
+    pub fn start_trace(&mut self, origin: Instant) {
+        self.tracer = Some(Box::new(Tracer::new(&self.gpu, origin)));
+    }
+
+    /// Ends the recording and returns it; empty if there was none.
+    pub fn take_trace(&mut self) -> Result<Vec<Event>, GpuError> {
+        if self.tracer.is_some() {
+            self.read(&[])?;
+        }
+        Ok(self.tracer.take().map(|t| t.into_events()).unwrap_or_default())
+    }
+
+    /// In a trace: something that began at `start` has just ended.
+    pub fn note(&mut self, lane: Lane, name: &str, at: Option<Address>, bytes: u64, start: Instant) {
+        if let Some(t) = &mut self.tracer {
+            t.trace.note(lane, name, at, bytes, start);
+        }
     }
 
     /// Memory with unspecified contents.
@@ -196,22 +230,44 @@ impl Recorder {
             self.gpu.queue.write_buffer(&self.arena, 0, &self.params);
         }
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        if !self.pending.is_empty() {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for d in &self.pending {
-                pass.set_pipeline(&d.pipeline.pipeline);
-                pass.set_bind_group(0, &d.group, &[d.offset]);
-                pass.dispatch_workgroups(d.groups[0], d.groups[1], d.groups[2]);
-            }
-        }
+        let names = || self.pending.iter().map(|d| d.pipeline.name.clone()).collect();
+        let traced = self.tracer.as_ref().map(|t| t.pass(&self.gpu, names()));
+        self.encode(&mut encoder, traced.as_ref());
         if let Some(f) = after {
             f(&mut encoder);
         }
         self.gpu.queue.submit([encoder.finish()]);
+        if let (Some(t), Some(pass)) = (&mut self.tracer, traced) {
+            t.submitted(pass);
+        }
         self.pending.clear();
         self.params.clear();
         self.busy += start.elapsed();
+        self.note(Lane::Host, "submit", None, 0, start);
         self.gpu.health()
+    }
+
+    /// Writes the pending dispatches as one compute pass, or, for their times, as one each.
+    fn encode(&self, encoder: &mut wgpu::CommandEncoder, traced: Option<&Pass>) {
+        let dispatch = |pass: &mut wgpu::ComputePass<'_>, d: &Dispatch| {
+            pass.set_pipeline(&d.pipeline.pipeline);
+            pass.set_bind_group(0, &d.group, &[d.offset]);
+            pass.dispatch_workgroups(d.groups[0], d.groups[1], d.groups[2]);
+        };
+        match traced {
+            Some(traced) => {
+                for (i, d) in self.pending.iter().enumerate() {
+                    let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: traced.writes(i) };
+                    dispatch(&mut encoder.begin_compute_pass(&descriptor), d);
+                }
+                traced.resolve(encoder);
+            }
+            None if self.pending.is_empty() => {}
+            None => {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                self.pending.iter().for_each(|d| dispatch(&mut pass, d));
+            }
+        }
     }
 
     /// Runs everything recorded and returns the first `bytes` bytes of each buffer.
@@ -247,6 +303,10 @@ impl Recorder {
         self.staging.push(stage);
         // `submit` counted its own part of this interval already.
         self.busy = before + start.elapsed();
+        if let Some(t) = &mut self.tracer {
+            t.finished()?;
+            t.trace.note(Lane::Host, "read back", None, total, start);
+        }
         Ok(out)
     }
 

@@ -1,13 +1,13 @@
 //! Shader sources: assembly with imports and conditions, and what a shader says about itself.
 //!
 //! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
-//! once per buffer with `$` replaced by it; `#ifdef X`, `#else`,
+//! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)` are generated ([`super::wire`]); `#ifdef X`, `#else`,
 //! `#endif` keep or drop lines. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
 //! a uniform struct `Params`; the others are storage arrays.
 
 use naga::AddressSpace;
 
-use super::{Args, Form, Word};
+use super::{Args, Form, Word, wire};
 
 /// A kernel and its compile-time switches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,11 @@ impl Kernel {
         Self { file, defines: vec![] }
     }
 
+    /// Compiled for messages of `k` bits an element, a multiple of 4 up to 64.
+    pub fn bits(self, k: u32) -> Self {
+        self.with(wire::WIDTHS[k as usize / 4 - 1])
+    }
+
     /// With a switch defined.
     pub fn with(mut self, define: &'static str) -> Self {
         self.defines.push(define);
@@ -32,10 +37,18 @@ impl Kernel {
     }
 }
 
+impl std::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.file)?;
+        self.defines.iter().try_for_each(|d| write!(f, " {d}"))
+    }
+}
+
 /// Every shader file: stem (with `shared/` in front for imports, `testing/` for what only tests run) and text.
 pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
-/// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`.
+/// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`; `K*` stands for every
+/// message width.
 const VARIANTS: &str = include_str!("../../../shaders/variants.txt");
 
 /// Every kernel in every shipped variant.
@@ -44,9 +57,13 @@ pub fn shipped() -> Vec<Kernel> {
     for line in VARIANTS.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let (file, variants) = line.split_once(':').expect("variants.txt: `file: variants`");
         for v in variants.split('|') {
-            let mut defines: Vec<&'static str> = v.split_whitespace().collect();
-            defines.sort_unstable();
-            all.push(Kernel { file: file.trim(), defines });
+            let fixed = v.split_whitespace().filter(|d| *d != "K*");
+            let kernel = fixed.fold(Kernel::new(file.trim()), Kernel::with);
+            if v.contains("K*") {
+                all.extend(wire::WIDTHS.map(|k| kernel.clone().with(k)));
+            } else {
+                all.push(kernel);
+            }
         }
     }
     all
@@ -63,6 +80,9 @@ pub fn assemble(kernel: &Kernel, form: Form) -> String {
         defines.push("NATIVE");
     }
     let mut out = String::new();
+    if let Some(k) = wire::width(&defines) {
+        out = format!("const K: u32 = {k}u;\n");
+    }
     let mut done = Vec::new();
     expand(source(kernel.file), &defines, form, &mut done, &mut out);
     out
@@ -94,7 +114,13 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
                 let key = format!("{file}({buffer})");
                 if !done.contains(&key) {
                     done.push(key);
-                    expand(&source(&format!("shared/{file}")).replace('$', buffer), defines, form, done, out);
+                    let width = || wire::width(defines).expect("a kernel with messages is compiled for their width");
+                    let text = match file {
+                        "pack" => wire::pack(width()),
+                        "unpack" => wire::unpack(width(), buffer),
+                        _ => source(&format!("shared/{file}")).replace('$', buffer),
+                    };
+                    expand(&text, defines, form, done, out);
                 }
             } else {
                 out.push_str(line);

@@ -13,7 +13,8 @@ pub struct Broadcast {
     pub channels: usize,
 }
 
-/// `out = a + b` for `n` elements of `a`; with a broadcast `b` is `[images][channels]` and `a` is `[images][..][channels]`.
+/// `out = a + b` for `n` elements of `a`; with a broadcast `b` is `[images][channels]` and `a` is
+/// `[images][..][channels]`.
 pub fn add(
     rec: &mut Recorder,
     a: &Buf,

@@ -22,8 +22,8 @@ pub struct GroupShape {
     pub eps: f32,
 }
 
-/// `out = (x - mean) / sqrt(variance + eps) * weight + bias` over each group, variance biased. Moments are summed per part
-/// of an image and combined, so that large images lose no precision and small adapters find work for all threads.
+/// `out = (x - mean) / sqrt(variance + eps) * weight + bias` over each group, variance biased. Moments are summed per
+/// part of an image and combined, so that large images lose no precision and small adapters find work for all threads.
 pub fn group_norm(
     rec: &mut Recorder,
     s: &GroupShape,
@@ -46,7 +46,8 @@ pub fn group_norm(
     rec.run(
         &Kernel::new("group_norm_scale"),
         args![
-            images: images, positions: positions, channels: channels, groups: groups, parts: parts, chunk: chunk, eps: eps,
+            images: images, positions: positions, channels: channels, groups: groups, parts: parts, chunk: chunk,
+            eps: eps,
         ],
         bufs![moments: &moments, weight: weight, mean: &mean, scale: &scale],
         images * channels,

@@ -113,7 +113,8 @@ impl Tiling {
         (a, out): (bool, bool),
     ) -> Self {
         let rows = m.div_ceil(8);
-        // Threads that share what they load need whole subgroups of one tile column; unless that wastes a quarter of them.
+        // Threads that share what they load need whole subgroups of one tile column; unless that wastes a quarter of
+        // them.
         let whole = rows.next_multiple_of(8);
         let shared = a && rec.gpu().subgroup() == Some(8) && 4 * whole <= 5 * rows;
         let mut kernel = b.element.kernel(file);
@@ -127,8 +128,8 @@ impl Tiling {
     }
 }
 
-/// `out[z] = a[z] * b[z]` for m x k times k x n, or added or subtracted. One `b` serves all batches if it holds one matrix.
-/// Ring products are exact modulo 2^64 in every form; `f32` products are sums in ascending k, from the bias on.
+/// `out[z] = a[z] * b[z]` for m x k times k x n, or added or subtracted. One `b` serves all batches if it holds one
+/// matrix. Ring products are exact modulo 2^64 in every form; `f32` products are sums in ascending k, from the bias on.
 ///
 /// # Panics
 /// If `b` was packed for other elements, or batches differ: a bug in this repository.
@@ -153,7 +154,8 @@ pub fn matmul(
     if threads == 0 {
         return Ok(());
     }
-    // Neighbours in different columns read the same rows of `a`: rows a power of two apart fall into few sets of a cache.
+    // Neighbours in different columns read the same rows of `a`: rows a power of two apart fall into few sets of a
+    // cache.
     let across = tiles_n >= 8 && !tiling.shared;
     rec.run(
         &tiling.kernel,

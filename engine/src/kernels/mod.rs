@@ -1,5 +1,5 @@
-//! Kernels with the code that calls them: one file per kernel, `shaders/` and [`crate::reference`] have files of the same
-//! names.
+//! Kernels with the code that calls them: one file per kernel, `shaders/` and [`crate::reference`] have files of the
+//! same names.
 
 pub mod activation;
 pub mod add;

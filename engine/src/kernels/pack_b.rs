@@ -4,8 +4,8 @@ use super::{Element, Strided};
 use crate::gpu::{Buf, Form, GpuError, Recorder};
 use crate::{args, bufs};
 
-/// A matrix `b` (k x n), or several, in panels `[batch][n / width][1 + k rounded up to 4][width]`, zero outside the matrix.
-/// Row 0 of a panel is what the product starts from: the bias, or zero.
+/// A matrix `b` (k x n), or several, in panels `[batch][n / width][1 + k rounded up to 4][width]`, zero outside the
+/// matrix. Row 0 of a panel is what the product starts from: the bias, or zero.
 #[derive(Clone, Debug)]
 pub struct Packed {
     pub(super) buf: Buf,
@@ -89,8 +89,8 @@ pub(super) fn pack_rows(
     n: usize,
     bias: Option<&Buf>,
 ) -> Result<Packed, GpuError> {
-    // The portable form computes a product in some twenty instructions: its wide tile takes a second to compile on software
-    // adapters, so that small matrices do without it.
+    // The portable form computes a product in some twenty instructions: its wide tile takes a second to compile on
+    // software adapters, so that small matrices do without it.
     let portable = e == Element::Ring && rec.gpu().form() == Form::Portable;
     let wide = if portable { n >= 16 && k >= 64 } else { n > 4 };
     let mut packed =

@@ -7,6 +7,7 @@ use super::Error;
 use crate::correlated::{Key, Scope};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
+use crate::trace::Lane;
 use crate::{args, bufs};
 
 /// Bits on the wire and rounds, as declared by a protocol or counted by a run.
@@ -184,7 +185,7 @@ impl Ctx {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
         self.rec.run(
-            kernel,
+            &kernel.clone().bits(k),
             args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
             bufs![keys: &keys, out: &out],
             n.div_ceil(8),
@@ -195,7 +196,7 @@ impl Ctx {
     /// Truncates a share, masks it and packs it (`open.wgsl`); returns the mask and the message.
     /// `owner_only`: the mask is subtracted and belongs to this party alone.
     pub fn seal(&mut self, x: &Buf, n: usize, from: u32, shift: u32, k: u32, minus: bool) -> Result<(Buf, Buf), Error> {
-        let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") };
+        let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") }.bits(k);
         let [n0, n1, n2] = self.draw();
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
@@ -212,7 +213,7 @@ impl Ctx {
     /// Packs words that need no mask (they are uniform already).
     pub fn pack(&mut self, x: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
         let msg = self.packed(n, k)?;
-        self.rec.run(&Kernel::new("pack"), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
+        self.rec.run(&Kernel::new("pack").bits(k), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
         Ok(msg)
     }
 
@@ -232,7 +233,7 @@ impl Ctx {
         let peer = self.links.peer.as_mut().expect("a party has a peer");
         peer.send(at, bytes)?;
         let got = peer.recv(at)?;
-        self.wait += start.elapsed();
+        self.waited_since(start, "exchange", at, total);
         self.checked(at, &got, total)?;
         self.cost = self.cost + Cost { to_server: total, to_client: total, offline: 0, half_rounds: 2 };
         let mut rest = &got[..];
@@ -269,11 +270,16 @@ impl Ctx {
             None => {
                 let start = Instant::now();
                 let data = peer.recv(at)?;
-                self.wait += start.elapsed();
+                self.waited_since(start, "one way", at, bytes);
                 self.checked(at, &data, bytes)?;
                 Ok(Some(self.rec.upload(&data)?))
             }
         }
+    }
+
+    fn waited_since(&mut self, start: Instant, what: &'static str, at: Address, bytes: u64) {
+        self.wait += start.elapsed();
+        self.rec.note(Lane::Network, what, Some(at), bytes, start);
     }
 
     fn checked(&self, at: Address, data: &[u8], expected: u64) -> Result<(), Error> {
@@ -304,7 +310,7 @@ impl Ctx {
             Role::Dealer => {
                 let c = target(&mut self.rec)?;
                 let msg = self.packed(n, k)?;
-                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") };
+                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
                 let keys = self.keys.clone();
                 self.rec.run(
                     &kernel,
@@ -323,12 +329,17 @@ impl Ctx {
             Role::Server => {
                 let start = Instant::now();
                 let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
-                self.wait += start.elapsed();
+                self.waited_since(start, "corrections", at, bytes);
                 self.checked(at, &data, bytes)?;
                 self.cost.offline += bytes;
                 let msg = self.rec.upload(&data)?;
                 let out = self.rec.words(n)?;
-                self.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
+                self.rec.run(
+                    &Kernel::new("unpack").bits(k),
+                    args![n: n, k: k],
+                    bufs![a: &msg, out: &out],
+                    n.div_ceil(8),
+                )?;
                 Ok(Some(out))
             }
         }
@@ -349,7 +360,8 @@ impl Ctx {
         for ((at, ..), d) in batch.iter().zip(data) {
             channel.send(*at, d)?;
         }
-        self.wait += start.elapsed();
+        let bytes = batch.iter().map(|(.., n)| *n as u64).sum();
+        self.waited_since(start, "corrections", batch[0].0, bytes);
         Ok(())
     }
 

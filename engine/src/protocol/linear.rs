@@ -130,7 +130,7 @@ pub fn share_weights(
         _ => {
             let msg = ctx.server_to_client(None, bytes)?.expect("the client receives");
             let e = ctx.rec.words(n)?;
-            ctx.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: &msg, out: &e], n.div_ceil(8))?;
+            ctx.rec.run(&Kernel::new("unpack").bits(k), args![n: n, k: k], bufs![a: &msg, out: &e], n.div_ceil(8))?;
             (e, None)
         }
     };
@@ -162,7 +162,7 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
     {
         let masked = ctx.rec.words(n)?;
         ctx.rec.run(
-            &Kernel::new("unpack").with("PLUS"),
+            &Kernel::new("unpack").with("PLUS").bits(k),
             args![n: n, k: k],
             bufs![a: &msg, x: x.words(), out: &masked],
             n.div_ceil(8),

@@ -7,6 +7,7 @@
 mod activation;
 mod attention;
 mod compare;
+mod conv;
 mod ctx;
 mod inverse;
 mod linear;
@@ -17,12 +18,14 @@ mod multiply;
 mod norm;
 mod open;
 mod piecewise;
+mod row_softmax;
 mod softmax;
 
 pub use crate::net::Role;
 pub use activation::{activation, activation_cost};
 pub use attention::{AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
+pub use conv::{conv2d, conv2d_cost};
 pub use ctx::{Cost, Ctx, Links, packed_bytes};
 pub use inverse::{Octaves, inverse, inverse_cost};
 pub use linear::{FixedWeights, Layer, ServerWeights, linear, linear_cost, share_weights};
@@ -33,6 +36,7 @@ pub use multiply::{multiply, multiply_cost, square_sums};
 pub use norm::{NormShape, factor_fraction, normalise, normalise_cost, settle};
 pub use open::{lift, lift_cost, open, open_all, open_cost};
 pub use piecewise::{Segment, Table, piecewise, piecewise_cost, polynomial};
+pub use row_softmax::{RowMaximum, RowSoftmax, row_softmax, row_softmax_cost};
 pub use softmax::{SoftmaxSpec, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
 
 use crate::gpu::{Buf, GpuError};

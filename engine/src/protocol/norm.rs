@@ -44,6 +44,24 @@ pub fn factor_fraction(variance: (i32, i32)) -> u32 {
 }
 
 impl NormShape {
+    /// Group normalisation of `n` images in the smallest ring.
+    pub fn groups(
+        (n, positions, channels): (usize, usize, usize),
+        groups: usize,
+        eps: f64,
+        variance: (i32, i32),
+        f: u32,
+    ) -> Self {
+        let k = Self::ring(positions, channels / groups, variance, f);
+        Self { n, positions, channels, groups, eps, variance, f, k }
+    }
+
+    /// Layer normalisation of each of `rows` rows: one group, with a mean, a variance and a factor for every channel of its
+    /// own.
+    pub fn layer(rows: usize, channels: usize, eps: f64, variance: (i32, i32), f: u32) -> Self {
+        Self::groups((rows, 1, channels), 1, eps, variance, f)
+    }
+
     /// Elements of a group.
     pub fn group_len(&self) -> usize {
         self.positions * self.channels / self.groups

@@ -55,7 +55,7 @@ impl Sealed {
         for ((w, mine), other) in self.wires.iter_mut().zip(&self.messages).zip(theirs) {
             let out = ctx.rec.words(w.n)?;
             ctx.rec.run(
-                &Kernel::new("unpack").with("SUM"),
+                &Kernel::new("unpack").with("SUM").bits(w.k),
                 args![n: w.n, k: w.k],
                 bufs![a: mine, b: other, out: &out],
                 w.n.div_ceil(8),

@@ -22,7 +22,7 @@ pub const WEIGHT_FRACTION: u32 = 12;
 /// Ring in which they are opened: weights stay below 4.
 pub const WEIGHT_RING: u32 = 16;
 /// Fraction bits of an exponential: those of the weights and a few for who cuts them off.
-const RESULT_FRACTION: u32 = 16;
+pub(super) const RESULT_FRACTION: u32 = 16;
 /// Fraction bits of the last of repeated squares that is opened; an earlier one needs a bit more for each later squaring.
 const SQUARE_FRACTION: u32 = 13;
 

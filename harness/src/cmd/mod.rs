@@ -1,5 +1,6 @@
 //! The subcommands, one per file: its flags, what they mean, what it does.
 
+pub mod bench;
 pub mod dealer;
 pub mod devices;
 pub mod plan;
@@ -19,6 +20,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Serve(args) => serve::execute(args),
         Command::Devices => devices::execute(),
         Command::Plan(args) => plan::execute(&args),
+        Command::Bench { what } => bench::execute(what),
     }
 }
 

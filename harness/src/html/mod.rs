@@ -1,7 +1,7 @@
 //! `report.html`: one self-contained page made from the report and the pictures. No scripts, nothing loaded from outside.
 
 mod layers;
-mod markup;
+pub(crate) mod markup;
 
 use std::fmt::Write;
 
@@ -12,6 +12,8 @@ use crate::units;
 use markup::{escape, fill, png_size, to_base64};
 
 const TEMPLATE: &str = include_str!("template.html");
+/// Colours and type of all pages.
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Pictures below this width are shown enlarged, with hard pixel edges.
 const TINY: u32 = 128;
@@ -29,6 +31,7 @@ pub fn page(report: &Report, pngs: &[Vec<u8>]) -> String {
         Mode::Plain => format!("{images}, drawn in plaintext for comparison"),
     };
     let values = [
+        ("style", STYLE.to_owned()),
         ("title", escape(&format!("{images} · {} · Masque", report.model))),
         ("picture_width", shown.to_string()),
         ("rendering", rendering.to_owned()),

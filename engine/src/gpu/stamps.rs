@@ -1,0 +1,137 @@
+//! Times of kernels on the device's own clock.
+
+use std::time::Instant;
+
+use super::{Gpu, GpuError};
+use crate::trace::{Event, Lane, Trace};
+
+/// A recorder's trace with what is still on its way from the device.
+pub(super) struct Tracer {
+    pub trace: Trace,
+    /// Nanoseconds of a tick; none where the adapter has no timestamps.
+    period: Option<f64>,
+    waiting: Vec<Pass>,
+    /// Kernels by their begin and end in ticks.
+    kernels: Vec<(String, u64, u64)>,
+    /// Smallest distance seen between the host's clock, in nanoseconds since the origin, and the device's.
+    offset: f64,
+}
+
+/// Timestamps of one submission: two for each dispatch.
+pub(super) struct Pass {
+    queries: Option<(wgpu::QuerySet, wgpu::Buffer, wgpu::Buffer)>,
+    names: Vec<String>,
+    submitted: Instant,
+}
+
+impl Pass {
+    /// Where to write the times of dispatch `i`.
+    pub fn writes(&self, i: usize) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        let (set, ..) = self.queries.as_ref()?;
+        let i = 2 * i as u32;
+        Some(wgpu::ComputePassTimestampWrites {
+            query_set: set,
+            beginning_of_pass_write_index: Some(i),
+            end_of_pass_write_index: Some(i + 1),
+        })
+    }
+
+    /// After the last dispatch: brings the times to where the host can read them.
+    pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        if let Some((set, resolved, host)) = &self.queries {
+            encoder.resolve_query_set(set, 0..2 * self.names.len() as u32, resolved, 0);
+            encoder.copy_buffer_to_buffer(resolved, 0, host, 0, host.size());
+        }
+    }
+}
+
+impl Tracer {
+    pub fn new(gpu: &Gpu, origin: Instant) -> Self {
+        let stamps = gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let period = stamps.then(|| f64::from(gpu.queue.get_timestamp_period()));
+        Self { trace: Trace::new(origin), period, waiting: vec![], kernels: vec![], offset: f64::INFINITY }
+    }
+
+    /// Prepares the times of a submission.
+    pub fn pass(&self, gpu: &Gpu, names: Vec<String>) -> Pass {
+        let count = 2 * names.len() as u32;
+        let queries = (self.period.is_some() && count > 0).then(|| {
+            let buffer = |usage| {
+                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("timestamps"),
+                    size: u64::from(count) * 8,
+                    usage,
+                    mapped_at_creation: false,
+                })
+            };
+            let set = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count,
+            });
+            let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
+            (set, resolved, buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST))
+        });
+        Pass { queries, names, submitted: Instant::now() }
+    }
+
+    /// The submission is on its way.
+    pub fn submitted(&mut self, pass: Pass) {
+        if let Some((.., host)) = &pass.queries {
+            host.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        }
+        if !pass.names.is_empty() {
+            self.waiting.push(pass);
+        }
+    }
+
+    /// The device has just finished everything.
+    pub fn finished(&mut self) -> Result<(), GpuError> {
+        let now = Instant::now();
+        let mut last = 0;
+        for pass in std::mem::take(&mut self.waiting) {
+            let Some((.., host)) = &pass.queries else {
+                self.trace.note(Lane::Device, &pass.names.join(", "), None, 0, pass.submitted);
+                continue;
+            };
+            {
+                let view = host.slice(..).get_mapped_range().map_err(|e| GpuError::Lost(format!("{e:?}")))?;
+                let tick = |i: usize| u64::from_le_bytes(std::array::from_fn(|j| view[8 * i + j]));
+                for (i, name) in pass.names.iter().enumerate() {
+                    let (begin, end) = (tick(2 * i), tick(2 * i + 1));
+                    // A driver that has no time for an empty dispatch writes 0.
+                    if begin > 0 && end >= begin {
+                        last = last.max(end);
+                        self.kernels.push((name.clone(), begin, end));
+                    }
+                }
+            }
+            host.unmap();
+        }
+        if let Some(period) = self.period
+            && last > 0
+        {
+            self.offset = self.offset.min(self.trace.at(now).as_nanos() as f64 - last as f64 * period);
+        }
+        Ok(())
+    }
+
+    /// Everything that happened, in the order of its start.
+    pub fn into_events(self) -> Vec<Event> {
+        let mut events = self.trace.events;
+        let time = |ticks: u64| {
+            let nanos = ticks as f64 * self.period.unwrap_or(1.0) + self.offset;
+            std::time::Duration::from_nanos(nanos.max(0.0) as u64)
+        };
+        events.extend(self.kernels.iter().map(|(name, begin, end)| Event {
+            lane: Lane::Device,
+            name: name.clone(),
+            at: None,
+            bytes: 0,
+            start: time(*begin),
+            length: time(*end).saturating_sub(time(*begin)),
+        }));
+        events.sort_by_key(|e| (e.start, e.lane));
+        events
+    }
+}

@@ -1,0 +1,186 @@
+//! Softmax over the rows of a matrix, by itself: attention divides later and cheaper. Source: protocol.md section 7.
+
+use super::inverse::{inverse, inverse_cost, result_ring};
+use super::local::{Groups, Map, affine};
+use super::maximum::{maximum, maximum_cost};
+use super::multiply::multiply_cost;
+use super::open::{lift_cost, open_cost};
+use super::softmax::{RESULT_FRACTION, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
+use super::{Cost, Ctx, Error, Octaves, Role, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all};
+use super::{packed_bytes, reduce, truncate};
+use crate::approx::Approx;
+use crate::gpu::{Buf, Kernel};
+use crate::{args, bufs};
+
+/// How a row's maximum is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowMaximum {
+    /// By comparisons on shares; nothing is learnt.
+    Secure,
+    /// By the client in the clear. See [`RowMaximum::leaks`].
+    Revealed,
+}
+
+impl RowMaximum {
+    /// What becomes known beyond the result's shares, as a sentence for reports.
+    pub fn leaks(self) -> Option<&'static str> {
+        match self {
+            RowMaximum::Secure => None,
+            RowMaximum::Revealed => {
+                Some("row maxima were revealed: the client saw every logit, the server the maximum of every row")
+            }
+        }
+    }
+}
+
+/// Extents and settings of a softmax.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowSoftmax {
+    /// Rows.
+    pub rows: usize,
+    /// Elements of a row.
+    pub cols: usize,
+    /// Scale and exponential.
+    pub spec: SoftmaxSpec,
+    /// How the maximum is found.
+    pub maximum: RowMaximum,
+}
+
+/// Ring of the logits' wires.
+const LOGIT_RING: u32 = 24;
+/// Significant bits of the smallest reciprocal.
+const RECIPROCAL: u32 = 14;
+
+impl RowSoftmax {
+    /// 17 bits, eight of them below the unit.
+    fn window(&self) -> Window {
+        let lo = self.spec.logit_fraction().saturating_sub(8);
+        Window { lo, hi: lo + 17 }
+    }
+
+    /// Fraction bits of the exponentials and the ring in which they are opened: they stay below 4.
+    fn weights(&self) -> (u32, u32) {
+        match self.spec.approx {
+            Approx::Cipherdm => (WEIGHT_FRACTION, WEIGHT_RING),
+            _ => (RESULT_FRACTION, RESULT_FRACTION + 4),
+        }
+    }
+
+    /// Row sums: at least the maximum's own weight, at most one for each column.
+    fn sums(&self) -> Octaves {
+        let (f, _) = self.weights();
+        Octaves { lo: f - 1, hi: f + 1 + (self.cols as f64 * 1.2).log2().ceil() as u32 }
+    }
+
+    /// `gain / sum` is the reciprocal of a sum of integers.
+    fn gain(&self) -> f64 {
+        f64::from(self.weights().0).exp2()
+    }
+
+    /// Fraction bits of the reciprocals.
+    fn reciprocal(&self) -> u32 {
+        RECIPROCAL + self.cols.next_power_of_two().trailing_zeros()
+    }
+
+    /// Ring of the last product.
+    fn ring(&self) -> u32 {
+        (self.weights().0 + self.reciprocal() + 3).max(self.sums().hi + 2).next_multiple_of(4)
+    }
+
+    /// Ring of the reciprocals as they are computed.
+    fn narrow(&self) -> Result<u32, Error> {
+        let ring = result_ring(-1.0, self.gain(), self.sums(), self.reciprocal())?;
+        Ok((ring / 4 * 4).min(self.reciprocal().next_multiple_of(4) + 8).min(self.ring() - 4))
+    }
+}
+
+/// `softmax(scale x)` over each row of a `[rows, cols]` share.
+///
+/// * Before: additive share with at least [`SoftmaxSpec::logit_fraction`] bits, logits below `2^21` units of it in size and
+///   within `2^16 units / 2^8` of their row's maximum. After: additive share with `f` fraction bits, at most 24.
+/// * Error: that of the exponential; relative 3e-4 of the reciprocal; rounding of the result.
+/// * Leaks: [`RowMaximum::leaks`]. Cost: [`row_softmax_cost`].
+pub fn row_softmax(ctx: &mut Ctx, x: &Share, s: &RowSoftmax, f: u32) -> Result<Share, Error> {
+    let x = open(ctx, x, x.f - s.spec.logit_fraction(), LOGIT_RING)?;
+    let top = match s.maximum {
+        RowMaximum::Secure => maximum(ctx, &x, s.rows, s.cols, s.window())?,
+        RowMaximum::Revealed => reveal(ctx, &x, s.rows, s.cols)?,
+    };
+    let x = shifted(ctx, &x, &top, s.cols)?;
+    let p = exponential(ctx, &x, &s.spec, s.window())?;
+    let ring = s.ring();
+    let p = open(ctx, &p, 0, s.weights().1)?;
+    let p = lift(ctx, &p, ring)?;
+    let sums = reduce(ctx, &p, &Groups::rows(s.rows, s.cols))?;
+    let mut wires = open_all(ctx, &[(&p, 0, ring), (&sums, 0, ring)])?;
+    let sums = wires.remove(1);
+    let reciprocal = inverse(ctx, &sums, -1.0, s.gain(), s.sums(), s.reciprocal())?;
+    let reciprocal = open(ctx, &reciprocal, 0, s.narrow()?)?;
+    let reciprocal = lift(ctx, &reciprocal, ring)?;
+    let reciprocal = open(ctx, &reciprocal, 0, ring)?;
+    let y = multiply(ctx, &wires[0], &reciprocal, Map::per_row(s.cols))?;
+    truncate(ctx, &y, y.f - f)
+}
+
+/// Row maxima in the clear, as a wire without a mask: the server opens the logits to the client, which answers with the
+/// maxima.
+fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
+    let lam = ctx.rec.upload_slice(&vec![0u64; rows])?;
+    let (up, down) = (packed_bytes(rows, x.k), packed_bytes(x.n, x.k));
+    let delta = match ctx.role {
+        Role::Dealer => None,
+        Role::Server => {
+            let msg = ctx.pack(&x.lam, x.n, x.k)?;
+            ctx.server_to_client(Some(&msg), down)?;
+            let msg = ctx.client_to_server(None, up)?.expect("the server receives");
+            Some(unpack(ctx, &msg, rows, x.k)?)
+        }
+        Role::Client => {
+            let msg = ctx.server_to_client(None, down)?.expect("the client receives");
+            let theirs = unpack(ctx, &msg, x.n, x.k)?;
+            let (half, clear) = (ctx.rec.words(x.n)?, ctx.rec.words(x.n)?);
+            affine(&mut ctx.rec, x.n, (x.opened(), 1), Some((&x.lam, u64::MAX, Map::SAME)), 0, &half)?;
+            affine(&mut ctx.rec, x.n, (&half, 1), Some((&theirs, u64::MAX, Map::SAME)), 0, &clear)?;
+            let words: Vec<u64> = ctx.rec.read_slice(&clear, x.n)?;
+            let value = |w: &u64| ((w << (64 - x.k)) as i64) >> (64 - x.k);
+            let top: Vec<i64> = words.chunks(cols).map(|r| r.iter().map(value).max().expect("a row")).collect();
+            let top = ctx.rec.upload_slice(&top)?;
+            let msg = ctx.pack(&top, rows, x.k)?;
+            ctx.client_to_server(Some(&msg), up)?;
+            Some(top)
+        }
+    };
+    Ok(Wire { n: rows, k: x.k, f: x.f, delta, lam, fresh: false })
+}
+
+fn unpack(ctx: &mut Ctx, msg: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
+    let out = ctx.rec.words(n)?;
+    ctx.rec.run(&Kernel::new("unpack"), args![n: n, k: k], bufs![a: msg, out: &out], n)?;
+    Ok(out)
+}
+
+/// Cost of [`row_softmax`]. Online, each way and an element, with 4096 columns and the loose exponential: 3 bytes for the
+/// logit, 4.1 for the maximum, 1.1 for the cut-off, 2.5 for the exponential, 5.5 for the product.
+pub fn row_softmax_cost(s: &RowSoftmax) -> Result<Cost, Error> {
+    let (n, ring, narrow, (_, weights)) = (s.rows * s.cols, s.ring(), s.narrow()?, s.weights());
+    let top = match s.maximum {
+        RowMaximum::Secure => maximum_cost(s.rows, s.cols, LOGIT_RING, s.window())?,
+        RowMaximum::Revealed => Cost {
+            to_client: packed_bytes(n, LOGIT_RING),
+            to_server: packed_bytes(s.rows, LOGIT_RING),
+            offline: 0,
+            half_rounds: 2,
+        },
+    };
+    Ok(open_cost(&[(n, LOGIT_RING)])
+        + top
+        + exponential_cost(n, LOGIT_RING, &s.spec, s.window())?
+        + open_cost(&[(n, weights)])
+        + lift_cost(n, weights, ring)
+        + open_cost(&[(n, ring), (s.rows, ring)])
+        + inverse_cost(s.rows, ring, -1.0, s.gain(), s.sums(), s.reciprocal())?
+        + open_cost(&[(s.rows, narrow)])
+        + lift_cost(s.rows, narrow, ring)
+        + open_cost(&[(s.rows, ring)])
+        + multiply_cost(n, ring))
+}

@@ -1,0 +1,43 @@
+//! Figures of others, to stand beside ours.
+
+/// What the paper states of its Figure 1, loose against precise, as the range over SiLU, GeLU and exp.
+pub struct Stated {
+    /// What it is about.
+    pub what: &'static str,
+    /// Smallest and largest, loose over precise.
+    pub range: (f64, f64),
+}
+
+/// Online latency: -35.60 % to -14.05 %.
+pub const LATENCY: Stated = Stated { what: "latency", range: (0.6440, 0.8595) };
+/// Bytes: -33.33 % to -13.51 %.
+pub const BYTES: Stated = Stated { what: "communication", range: (0.6667, 0.8649) };
+/// Mean square error.
+pub const MSE: Stated = Stated { what: "MSE", range: (2.55, 26.25) };
+
+/// The MSE ratio of the plain approximations on the paper's intervals, from its coefficients in double precision.
+pub const PLAIN_MSE: [(&str, f64); 3] = [("silu", 2.55), ("gelu", 8.23), ("exp", 26.2)];
+
+/// Bytes an element between two parties, both ways, for operation and approximation: CrypTen 0.4.1 and SPU 0.9.5 (semi2k),
+/// measured by us with the paper's polynomials. Neither counts the triples of its trusted third party. Softmax: 4096 rows of
+/// 64, their own exponential.
+const PEERS: [(&str, &str, Option<u32>, Option<u32>); 12] = [
+    ("silu", "precise", Some(1456), Some(608)),
+    ("silu", "loose", Some(1008), Some(496)),
+    ("gelu", "precise", Some(1472), Some(648)),
+    ("gelu", "loose", Some(960), Some(400)),
+    ("exp", "precise", Some(592), Some(472)),
+    ("exp", "loose", Some(512), Some(248)),
+    ("relu", "", Some(464), Some(144)),
+    ("compare", "", Some(432), Some(112)),
+    ("multiply", "", Some(32), Some(40)),
+    ("reciprocal", "", Some(608), Some(1010)),
+    ("rsqrt", "", Some(368), Some(858)),
+    ("softmax", "loose", Some(1382), Some(1394)),
+];
+
+/// CrypTen's and SPU's bytes an element, both ways.
+pub fn peers(op: &str, approx: Option<&str>) -> (Option<u32>, Option<u32>) {
+    let found = PEERS.iter().find(|(o, a, ..)| *o == op && *a == approx.unwrap_or(""));
+    found.map_or((None, None), |(.., crypten, spu)| (*crypten, *spu))
+}

@@ -1,0 +1,54 @@
+//! Traces: what is recorded, in which order, and that nothing is where none was asked for.
+
+use std::time::{Duration, Instant};
+
+use masque_engine::protocol::{Role, Window, compare, open};
+use masque_engine::testing::World;
+use masque_engine::trace::{Event, Lane};
+
+#[test]
+fn a_trace_holds_kernels_exchanges_and_waits() {
+    let world = World::new(42);
+    let values: Vec<i64> = (-500..500).collect();
+    let origin = Instant::now();
+    let out = world.run(|w, ctx| {
+        ctx.rec.start_trace(origin);
+        let x = w.share(ctx, "x", &values, 40, 0)?;
+        let wire = open(ctx, &x, 0, 24)?;
+        compare(ctx, &wire, &[0], Window { lo: 0, hi: 17 })?;
+        ctx.send_corrections()?;
+        let events = ctx.rec.take_trace()?;
+        assert!(ctx.rec.take_trace()?.is_empty(), "a trace is taken once");
+        Ok((ctx.role, events))
+    });
+    let end = origin.elapsed() + Duration::from_millis(1);
+    for (role, events) in [out.client, out.server, out.dealer] {
+        let count = |lane, name: &str| {
+            events.iter().filter(|e: &&Event| e.lane == lane && e.name.split(", ").any(|n| n == name)).count()
+        };
+        println!("{role:?}: {} events", events.len());
+        assert!(events.iter().all(|e| e.start + e.length <= end), "{role:?}: an event after the end");
+        assert!(events.windows(2).all(|w| w[0].start <= w[1].start), "{role:?}: out of order");
+        assert!(count(Lane::Host, "read back") > 0, "{role:?}: read-backs");
+        match role {
+            Role::Dealer => assert!(count(Lane::Device, "deal XOR") == 2 && count(Lane::Network, "corrections") == 1),
+            _ => {
+                assert_eq!(count(Lane::Device, "compare_leaf"), 1, "{role:?}: kernels");
+                assert_eq!(count(Lane::Network, "exchange"), 3, "{role:?}: exchanges");
+                let bytes: u64 = events.iter().filter(|e| e.name == "exchange").map(|e| e.bytes).sum();
+                assert_eq!(bytes, 3000 + 1000 + 125, "{role:?}: bytes");
+                assert_eq!(count(Lane::Network, "corrections"), if role == Role::Server { 2 } else { 0 }, "{role:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_recorded_unasked() {
+    let out = World::new(43).run(|w, ctx| {
+        let x = w.share(ctx, "x", &[1, 2, 3], 40, 0)?;
+        open(ctx, &x, 0, 40)?;
+        Ok(ctx.rec.take_trace()?)
+    });
+    assert!(out.client.is_empty() && out.dealer.is_empty());
+}
