@@ -169,7 +169,7 @@ pub fn products(w: &World, ctx: &mut Ctx, secret: i64) -> Result<Vec<u64>, Error
         let z = inverse(seen.ctx, &positive, power, 64.0, Octaves { lo: 6, hi: 18 }, 14)?;
         seen.share(z)?;
     }
-    let shape = AttentionShape { n: 1, heads: 2, queries: 8, keys: 12, width: 8 };
+    let shape = AttentionShape { n: 1, heads: 2, queries: 8, keys: 12, width: 8, causal: false };
     let q = w.share(seen.ctx, "q", &constant(8 * 16, secret % 1000), 44, 10)?;
     let kv = w.share(seen.ctx, "kv", &constant(12 * 16, secret % 1000), 44, 10)?;
     let wires = open_all(seen.ctx, &[(&q, 0, 44), (&kv, 0, 44)])?;
