@@ -15,8 +15,9 @@ use masque_models::presets::Preset;
 use masque_models::sampling::Guidance;
 use masque_models::vae_decoder::Latent;
 use masque_models::{
-    Checkpoint, ClipTextConfig, GuidanceWeight, Origin, PlainPipeline, Prompt, Sampler, StableDiffusion,
-    StableDiffusionConfig, TextJob, UNet2dConditionConfig, VaeConfig, clip_text, tap, unet2d_condition, vae_decoder,
+    Checkpoint, Classifier, ClipTextConfig, GuidanceWeight, Origin, PlainPipeline, Prompt, Sampler, StableDiffusion,
+    StableDiffusionConfig, TextJob, UNet2dConditionConfig, VaeConfig, classifier, clip_text, tap, unet2d_condition,
+    vae_decoder,
 };
 
 /// Largest error of a module's output, as a fraction of its largest element.
@@ -165,9 +166,7 @@ fn prompts(fixture: &Fixture, name: &str) -> Vec<Prompt> {
     fixture.i64(name).chunks(16).map(of).collect()
 }
 
-#[test]
-fn the_whole_tiny_pipeline() {
-    let fixture = Fixture::open("fixtures/tiny-pipeline.safetensors");
+fn tiny_pipeline() -> PlainPipeline {
     let config = StableDiffusionConfig {
         text: ClipTextConfig::read(asset("fixtures/tiny-text/config.json")).unwrap(),
         unet: unet("fixtures/tiny-unet-a"),
@@ -175,13 +174,18 @@ fn the_whole_tiny_pipeline() {
         scheduler: Preset::named("sd15").unwrap().config().unwrap().scheduler,
     };
     let weights = |name: &str| checkpoint(&format!("fixtures/{name}/model.safetensors"));
-    let pipeline = PlainPipeline::with_weights(
+    PlainPipeline::with_weights(
         device(),
         config.checked().unwrap(),
         weights("tiny-text"),
         weights("tiny-unet-a"),
         weights("tiny-vae"),
-    );
+    )
+}
+
+#[test]
+fn the_whole_tiny_pipeline() {
+    let (fixture, pipeline) = (Fixture::open("fixtures/tiny-pipeline.safetensors"), tiny_pipeline());
     let close = |what: &str, got: &[f32], name: &str| {
         let d = error(got, &recorded(&fixture, name));
         println!("{d:9.2e}  {what}");
@@ -200,6 +204,46 @@ fn the_whole_tiny_pipeline() {
     };
     let latent = pipeline.sample_from(&job, start, positive, negative, None, &mut look).unwrap();
     close("image", &pipeline.decode(&latent, Approx::Exact).unwrap(), "image");
+}
+
+/// The chain without a condition says nothing new to a chain that has none either, whatever the sampler: both start from one
+/// noise and are given the same noise on the way.
+#[test]
+fn score_guidance() {
+    let (fixture, pipeline) = (Fixture::open("fixtures/tiny-pipeline.safetensors"), tiny_pipeline());
+    let mut prompts = prompts(&fixture, "in:input_ids");
+    let (null, prompt) = (prompts.pop().unwrap(), prompts.pop().unwrap());
+    let context = |p: &Prompt| pipeline.encode(std::slice::from_ref(p), Approx::Exact).unwrap().repeat(2);
+    let (condition, nothing) = (context(&prompt), context(&null));
+    for sampler in Sampler::ALL {
+        let plain = TextJob { sampler, ..job(2, 4, 1.0, Approx::Exact) };
+        let guidance = Guidance { eta: 0.5, ..plain.guidance };
+        let guided = TextJob { guidance, ..plain.clone() };
+        let known = pipeline.unconditional(&guided, &null).unwrap();
+        let sample = |job: &TextJob, context: &[f32], known: Option<&[Vec<f32>]>| {
+            let mut steps = Vec::new();
+            let latents = pipeline.sample(job, context, &[], known, &mut |i| steps.push(i)).unwrap();
+            assert_eq!(steps, [1, 2, 3, 4]);
+            latents
+        };
+        let without = sample(&plain, &nothing, None);
+        let d = error(&sample(&guided, &nothing, Some(&known)), &without);
+        assert!(d <= 1e-5, "{sampler}: {d:e}");
+        let d = error(&sample(&guided, &condition, Some(&known)), &sample(&plain, &condition, None));
+        assert!(d > 1e-3, "{sampler}: guidance has no effect, {d:e}");
+        // Two images of one job start from different noise, and from the same in another job.
+        let (first, second) = without.split_at(without.len() / 2);
+        assert!(error(first, second) > 0.1, "{sampler}");
+        let alone = TextJob { origins: plain.origins[1..].to_vec(), ..plain.clone() };
+        let half = nothing.len() / 2;
+        assert!(error(&sample(&alone, &nothing[..half], None), second) <= 1e-5, "{sampler}");
+        let refused = |job: &TextJob, context: &[f32], known: Option<&[Vec<f32>]>| {
+            pipeline.sample(job, context, &[], known, &mut |_| ()).unwrap_err().to_string()
+        };
+        assert!(refused(&guided, &nothing, None).contains("chain without a condition"));
+        assert!(refused(&guided, &nothing, Some(&known[1..])).contains("chain without a condition"));
+        assert!(refused(&plain, &nothing[1..], None).contains("2 images need 1024"));
+    }
 }
 
 /// Largest error of predictions and conditions of the shipped model.
@@ -222,6 +266,7 @@ fn the_shipped_model() {
     assert_eq!(vec![model.tokenizer.encode("").unwrap()], prompts(&fixture, "in:null_ids"));
 
     let pipeline = PlainPipeline::new(device(), &model);
+    let judge = Classifier::open(asset("mini-sd/classifier")).unwrap();
     let close = |got: &[f32], name: &str, tolerance: f32| {
         let d = error(got, &recorded(&fixture, name));
         println!("{d:9.2e}  {name}");
@@ -250,6 +295,9 @@ fn the_shipped_model() {
             close(&latents, &format!("{approx}:{name}:z_0"), RESULT_TOLERANCE);
             let images = pipeline.decode(&latents, approx).unwrap();
             close(&images, &format!("{approx}:{name}:image"), RESULT_TOLERANCE);
+            let grey: Vec<f32> = classifier::brightest(&images, 3).iter().map(|x| x.clamp(-1.0, 1.0)).collect();
+            // Sneaker, seven, dress, three: ten clothes, then the digits.
+            assert_eq!(judge.classify(&grey).unwrap(), [7, 17, 3, 13], "{approx} {name}");
         }
     }
 }

@@ -13,18 +13,24 @@ use masque_engine::protocol::Role;
 use masque_engine::testing::{World, reconstruct, words};
 use masque_models::vae_decoder::Latent;
 use masque_models::{
-    Checkpoint, ClipTextConfig, UNet2dConditionConfig, VaeConfig, clip_text, unet2d_condition, vae_decoder,
+    Checkpoint, ClipTextConfig, StableDiffusion, UNet2dConditionConfig, VaeConfig, clip_text, unet2d_condition,
+    vae_decoder,
 };
 
 type Inputs = Vec<(&'static str, Vec<f32>)>;
 
+/// Settings of the fixed-point plan.
+fn plan(approx: Approx) -> PlanConfig {
+    PlanConfig { approx, ..PlanConfig::default() }
+}
+
 /// One evaluation on shares and in plaintext: the largest difference, and that as a fraction of the largest element.
-fn forward(graph: Graph, weights: Arc<dyn WeightStore>, inputs: &Inputs, entries: usize, approx: Approx) -> (f64, f64) {
+fn forward(graph: Graph, weights: Arc<dyn WeightStore>, inputs: &Inputs, config: PlanConfig) -> (f64, f64) {
     let (world, graph) = (World::new(41), Arc::new(graph));
     let given: Vec<(&str, &[f32])> = inputs.iter().map(|(n, x)| (*n, x.as_slice())).collect();
-    let want = Plain::new(world.gpu(), graph.clone(), weights.clone(), approx).run(&given).unwrap();
+    let want = Plain::new(world.gpu(), graph.clone(), weights.clone(), config.approx).run(&given).unwrap();
     let out = world.run_into(|w, ctx| {
-        let plan = Plan::new(&graph, PlanConfig { approx, ..PlanConfig::default() }).unwrap();
+        let plan = Plan::new(&graph, config.clone()).unwrap();
         let store = (ctx.role == Role::Server).then(|| weights.clone());
         let mut s = Secure::new(ctx, graph.clone(), plan, store).unwrap();
         s.begin();
@@ -37,10 +43,10 @@ fn forward(graph: Graph, weights: Arc<dyn WeightStore>, inputs: &Inputs, entries
             }
             let format = s.format(id.index());
             let fixed = |v: f64| (v * f64::from(format.f).exp2()).round() as i64;
-            let fixed: Vec<i64> = if *name == clip_text::TOKENS {
-                x.iter().flat_map(|v| (0..entries).map(move |e| i64::from(e == *v as usize))).collect()
-            } else {
-                x.iter().map(|v| fixed((*v).into())).collect()
+            let one_hot = |entries, v: &f32| (0..entries).map(|e| i64::from(e == *v as usize)).collect::<Vec<_>>();
+            let fixed: Vec<i64> = match graph.node(id).op.entries() {
+                Some(entries) => x.iter().flat_map(|v| one_hot(entries, v)).collect(),
+                None => x.iter().map(|v| fixed((*v).into())).collect(),
             };
             given.push((*name, Input::Shared(w.share(&mut s.ctx, name, &fixed, format.k, format.f)?)));
         }
@@ -72,7 +78,7 @@ fn text_encoder() {
     let inputs = vec![(clip_text::TOKENS, fixture.i64("in:input_ids").iter().map(|id| *id as f32).collect())];
     for approx in [Approx::Precise, Approx::Loose] {
         let graph = clip_text::graph(&config, 2, 16).unwrap();
-        let (worst, relative) = forward(graph, checkpoint("tiny-text"), &inputs, config.vocab_size, approx);
+        let (worst, relative) = forward(graph, checkpoint("tiny-text"), &inputs, clip_text::plan(approx));
         println!("text encoder, {approx}: largest error {worst:.5}, relative {relative:.5}");
         assert!(worst <= 0.03, "{approx}: {worst}");
     }
@@ -91,7 +97,7 @@ fn network(name: &str) {
     ];
     for approx in [Approx::Precise, Approx::Loose] {
         let graph = unet2d_condition::graph(&config, shape[0], [shape[2], shape[3]], tokens).unwrap();
-        let (worst, relative) = forward(graph, checkpoint(name), &inputs, 0, approx);
+        let (worst, relative) = forward(graph, checkpoint(name), &inputs, plan(approx));
         println!("{name}, {approx}: largest error {worst:.5}, relative {relative:.5}");
         assert!(worst <= 0.03, "{approx}: {worst}");
     }
@@ -114,8 +120,33 @@ fn decoder() {
     let inputs = vec![(vae_decoder::LATENT, image(&fixture, "in:latent"))];
     for approx in [Approx::Precise, Approx::Loose] {
         let graph = vae_decoder::graph(&config, 1, [8, 8], Latent::Decoder).unwrap();
-        let (worst, relative) = forward(graph, checkpoint("tiny-vae"), &inputs, 0, approx);
+        let (worst, relative) = forward(graph, checkpoint("tiny-vae"), &inputs, plan(approx));
         println!("decoder, {approx}: largest error {worst:.5}, relative {relative:.5}");
         assert!(worst <= 0.03, "{approx}: {worst}");
+    }
+}
+
+/// The shipped model: trained weights have larger outliers than random ones.
+#[test]
+fn the_shipped_model() {
+    let model = StableDiffusion::open(asset("mini-sd")).unwrap();
+    let fixture = Fixture::open("mini-sd/reference.safetensors");
+    let ids: Vec<f32> = fixture.i64("in:input_ids").iter().map(|id| *id as f32).collect();
+    let latent = image(&fixture, "in:z_T");
+    let half = |x: &[f32]| x[..x.len() / 2].to_vec();
+    let context = fixture.f32("exact:context");
+    for approx in [Approx::Precise, Approx::Loose] {
+        let inputs = vec![(clip_text::TOKENS, half(&ids))];
+        let text = forward(model.config.text_graph(2).unwrap(), model.text.clone(), &inputs, clip_text::plan(approx));
+        let inputs = vec![
+            (unet2d_condition::SAMPLE, half(&latent)),
+            (unet2d_condition::CONTEXT, half(&context)),
+            (unet2d_condition::TIME_FEATURES, model.config.time_features(501, 2)),
+        ];
+        let unet = forward(model.config.unet_graph(2).unwrap(), model.unet.clone(), &inputs, plan(approx));
+        let inputs = vec![(vae_decoder::LATENT, image(&fixture, "exact:s4:z_0")[..256].to_vec())];
+        let vae = forward(model.config.vae_graph(1).unwrap(), model.vae.clone(), &inputs, plan(approx));
+        println!("{approx}: text encoder {text:.5?}, network {unet:.5?}, decoder {vae:.5?}");
+        assert!(text.1 <= 0.01 && unet.0 <= 0.03 && vae.0 <= 0.03, "{approx}: {text:?} {unet:?} {vae:?}");
     }
 }

@@ -66,7 +66,7 @@ fn forward(
 fn a_tiny_network_on_shares() {
     let config = UNet2dConfig::read(asset("fixtures/tiny-unet-class/config.json")).unwrap();
     let weights = Arc::new(Checkpoint::open(asset("fixtures/tiny-unet-class/model.safetensors")).unwrap());
-    for approx in [Approx::Loose] {
+    for approx in [Approx::Precise, Approx::Loose] {
         let worst = forward(&World::new(31), &config, weights.clone(), 2, 301.0, approx);
         println!("{approx}: max abs error {worst}");
         assert!(worst <= 0.03, "{approx}: {worst}");

@@ -1,4 +1,4 @@
-//! The judge: a small network that says which digit an image shows.
+//! The judge: a small network that says what an image shows.
 //!
 //! It measures the quality of generated images and takes no part in their generation; it always runs in plain 32-bit
 //! arithmetic on the CPU. Three times 3x3 convolution, ReLU and 2x2 maximum; two linear layers with ReLU between.
@@ -9,6 +9,12 @@ use masque_engine::graph::{Tensor, WeightSpec, WeightStore};
 
 use crate::config::Fields;
 use crate::{Checkpoint, ModelError};
+
+/// Grey images from images with several channels last: the brightest channel of each position, as the judge of coloured images
+/// was trained.
+pub fn brightest(images: &[f32], channels: usize) -> Vec<f32> {
+    images.chunks(channels.max(1)).map(|c| c.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect()
+}
 
 /// Channels of the input and of the three convolutions.
 const CHANNELS: [usize; 4] = [1, 16, 32, 64];

@@ -5,7 +5,7 @@ use masque_engine::graph::{GraphError, WeightError};
 /// Everything that can be wrong with a model's files, or with what is asked of the model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A file cannot be read.
+    /// A file cannot be read or written.
     #[error("{file}: {source}")]
     Read {
         /// Path of the file.

@@ -1,8 +1,8 @@
 //! Diffusion models in the layout of diffusers: configurations, weights, samplers, and the graphs they become.
 //!
-//! A model here is a folder as diffusers writes it. [`ClassModel::open`] reads and checks one; [`ClassModel::graph`]
-//! turns its network into an engine graph, [`Schedule`] into the steps of a sampler. Nothing in this crate knows about
-//! shares, GPUs or peers.
+//! A model here is a folder as diffusers writes it. [`ClassModel::open`] and [`StableDiffusion::open`] read and check one;
+//! [`ClassModel::graph`] and [`StableDiffusionConfig`] turn networks into engine graphs, [`Schedule`] a configuration into the
+//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`] and [`text_to_image`] run them.
 
 mod blocks;
 mod class_model;

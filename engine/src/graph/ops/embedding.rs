@@ -1,11 +1,11 @@
 //! Token embeddings.
 
-use super::{Op, Shape, WeightSpec, one, secret};
-use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value};
+use super::{Op, Shape, WeightSpec, one, secret, share};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value, fixed};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::gather;
-use crate::protocol::Layer;
+use crate::protocol::{FixedWeights, Layer, linear};
 
 /// `y[n, t] = weight[index[n, t]]`, for the indices of an [`super::Input`] with as many entries. On shares an index is a
 /// one-hot row, so that the table is a layer like any other and nothing depends on which row is meant.
@@ -50,22 +50,29 @@ impl Op for Embedding {
         Ok(out)
     }
 
-    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, config: &PlanConfig) -> u32 {
-        (ring + config.weight).next_multiple_of(4)
+    fn wants(&self, _slot: usize, ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
+        ring
     }
 
+    /// The table has the result's fraction bits, so that nothing is rounded twice.
     fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
-        let (k, format) = plan.layer(secret(inputs)?.f);
-        Ok((format, Some(k)))
+        let k = plan.ring.next_multiple_of(4);
+        match secret(inputs)?.f {
+            0 => Ok((Format { k, f: plan.config.activation }, Some(k))),
+            f => Err(format!("needs indices, not {f} fraction bits")),
+        }
     }
 
     fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
-        let layer = self.layer(node);
-        s.share_weights(at, node, &layer, &self.path, false)
+        let (Format { k, f }, name) = (s.format(at), format!("{}.weight", self.path));
+        let table = s.weight(&name)?.map(|w| fixed(&name, &w, f)).transpose()?;
+        let known = table.map(|weight| FixedWeights { weight, bias: None });
+        s.share_layer(at, &self.layer(node), k, f, known)
     }
 
     fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
-        let layer = self.layer(node);
-        s.layer(at, &layer, &mut inputs[0])
+        let (layer, x) = (self.layer(node), share(&inputs[0]).clone());
+        let (table, ctx) = s.layer_and_ctx(at);
+        Ok(linear(ctx, &x, &layer, table)?.into())
     }
 }

@@ -30,6 +30,10 @@ impl Op for Input {
         Some(self.visibility)
     }
 
+    fn entries(&self) -> Option<usize> {
+        self.entries
+    }
+
     fn plain(&self, ctx: &mut PlainCtx<'_>, node: &Node, _: &[Buf]) -> Result<Buf, ExecError> {
         Ok(ctx.input(&node.name))
     }

@@ -58,6 +58,11 @@ pub trait Op: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// For an input of indices, the number of values they can have.
+    fn entries(&self) -> Option<usize> {
+        None
+    }
+
     /// Multiply-accumulates of one evaluation.
     fn macs(&self, _inputs: &[&[usize]], _output: &[usize]) -> u64 {
         0
