@@ -10,6 +10,9 @@ use crate::config::{ClipTextConfig, SchedulerConfig, UNet2dConditionConfig, VaeC
 use crate::weight_rule::{self, Precision};
 use crate::{ModelError, StableDiffusionConfig};
 
+/// A module's weight file, the tag of its rule, and what the file holds.
+pub type ModuleWeights = (&'static str, String, Vec<WeightSpec>);
+
 /// A model's configuration files as diffusers lays them out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
@@ -61,7 +64,7 @@ impl Preset {
     }
 
     /// The model's weights: file in its folder, tag of the rule, tensors. The autoencoder's are those of its decoder.
-    pub fn weights(&self) -> Result<[(&'static str, String, Vec<WeightSpec>); 3], ModelError> {
+    pub fn weights(&self) -> Result<[ModuleWeights; 3], ModelError> {
         let config = self.config()?;
         let tag = |part: &str| format!("{}-{part}", self.name);
         Ok([
