@@ -5,7 +5,6 @@
 //! fingerprint of graph and plan. Set-up messages: 0 a role says who it is, 1 the job, 2 session and key, 3 whether the
 //! server can do the job.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,7 +255,7 @@ pub fn options(role: Role, stall: Duration) -> TcpOptions {
 }
 
 /// Whether an error is the network's fault rather than this role's own.
-pub fn is_network(e: &(dyn Error + 'static)) -> bool {
+pub fn is_network(e: &EngineError) -> bool {
     let protocol = |e: &protocol::Error| matches!(e, protocol::Error::Net(_));
     let exec = |e: &ExecError| matches!(e, ExecError::Protocol(p) if protocol(p));
     // These wrap each other transparently, so that `source` shows none of them.
@@ -278,15 +277,15 @@ mod tests {
     fn the_cause_is_told_from_its_echo() {
         let net = || NetError::Closed { peer: "server".into(), at: net::Address::setup(1) };
         let protocol = || protocol::Error::Net(net());
-        let echoes: [Box<dyn Error>; 5] = [
+        let echoes: [EngineError; 5] = [
             Box::new(net()),
             Box::new(protocol()),
             Box::new(ExecError::Protocol(protocol())),
             Box::new(SamplingError::Exec(ExecError::Protocol(protocol()))),
             Box::new(SamplingError::Protocol(protocol())),
         ];
-        assert!(echoes.iter().all(|e| is_network(&**e)));
-        let cause = ExecError::Range { name: "w".into(), value: 1e20, bits: 12 };
-        assert!(!is_network(&cause) && !is_network(&SamplingError::Exec(cause)));
+        assert!(echoes.iter().all(is_network));
+        let cause = || ExecError::Range { name: "w".into(), value: 1e20, bits: 12 };
+        assert!(!is_network(&cause().into()) && !is_network(&SamplingError::Exec(cause()).into()));
     }
 }

@@ -104,7 +104,7 @@ fn together<T: Send>(
     match done {
         [Some(client), Some(server), Some(dealer)] => Ok([client, server, dealer]),
         _ => {
-            let cause = errors.iter().position(|e| !session::is_network(&**e)).unwrap_or(0);
+            let cause = errors.iter().position(|e| !session::is_network(e)).unwrap_or(0);
             Err(errors.swap_remove(cause))
         }
     }
