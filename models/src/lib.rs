@@ -1,8 +1,11 @@
 //! Diffusion models in the layout of diffusers: configurations, weights, samplers, and the graphs they become.
 //!
-//! A model here is a folder as diffusers writes it. [`ClassModel::open`] reads and checks one; [`ClassModel::graph`]
-//! turns its network into an engine graph, [`Schedule`] into the steps of a sampler. Nothing in this crate knows about
-//! shares, GPUs or peers.
+//! A model here is a folder as diffusers writes it. [`ClassModel::open`] reads and checks a class-conditional one;
+//! [`ClassModel::graph`] turns its network into an engine graph, [`Schedule`] into the steps of a sampler, and [`sampling`]
+//! walks them in plaintext or on shares. The networks of Stable Diffusion are graphs too: [`clip_text`] and its neighbours.
+//!
+//! A model names operations, never a protocol: how something is computed on shares is the engine's business, and so are
+//! devices and peers.
 
 mod blocks;
 mod class_model;
