@@ -121,7 +121,10 @@ fn manifest_names_every_kernel_and_switch() {
     };
     for file in files {
         let text = SOURCES.iter().find(|(n, _)| *n == file).expect("listed").1;
-        let defined: BTreeSet<_> = seen.iter().filter(|(f, _)| *f == file).flat_map(|(_, d)| d.clone()).collect();
+        // Widths choose generated code instead of lines of the file.
+        let width = |d: &str| d.strip_prefix('K').is_some_and(|k| k.parse::<u32>().is_ok());
+        let defined = seen.iter().filter(|(f, _)| *f == file).flat_map(|(_, d)| d.clone());
+        let defined: BTreeSet<_> = defined.filter(|d| !width(d)).collect();
         let own = switches(text);
         let idle: Vec<_> = own.iter().filter(|d| !defined.contains(d.as_str())).collect();
         assert!(idle.is_empty(), "{file}: no variant defines {idle:?}");
