@@ -1,7 +1,7 @@
 //! Shader sources: assembly with imports and conditions, and what a shader says about itself.
 //!
 //! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
-//! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)` are generated ([`super::wire`]); `#ifdef X`, `#else`,
+//! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)` are generated (`wire.rs`); `#ifdef X`, `#else`,
 //! `#endif` keep or drop lines. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
 //! a uniform struct `Params`; the others are storage arrays.
 
