@@ -186,7 +186,7 @@ fn three<T>(results: [Result<T>; 3]) -> Result<[T; 3]> {
     let mut keep = |r: Result<T>| r.map_err(|e| errors.push(e)).ok();
     let kept = results.map(&mut keep);
     if !errors.is_empty() {
-        let cause = errors.iter().position(|e| !session::is_network(&**e)).unwrap_or(0);
+        let cause = errors.iter().position(|e| !session::is_network(e)).unwrap_or(0);
         return Err(errors.swap_remove(cause));
     }
     Ok(kept.map(|r| r.expect("no error")))
