@@ -102,6 +102,16 @@ impl Architecture {
     }
 }
 
+/// Where the scheduler clips, the prediction is derived again from the clipped image (diffusers'
+/// `use_clipped_model_output=True`): the step then starts from one consistent pair. With the prediction left as it was the
+/// shipped digit model draws broken digits in 50 steps.
+fn clip(scheduler: &SchedulerConfig) -> Clip {
+    match Clip::of(scheduler) {
+        Clip::Sample(r) => Clip::Rederive(r),
+        other => other,
+    }
+}
+
 fn guided(job: &Job) -> bool {
     job.scale != 1.0
 }
@@ -159,7 +169,7 @@ pub fn unconditional(
 ) -> Result<Vec<Vec<f32>>, SamplingError> {
     let alone = Job { scale: 1.0, eta: 0.0, approx: Approx::Exact, ..job.clone() };
     let schedule = Schedule::new(&model.scheduler, job.steps)?;
-    let clip = Clip::of(&model.scheduler);
+    let clipping = clip(&model.scheduler);
     let mut plain = Plain::new(gpu, model.graph(&alone)?, weights, Approx::Exact);
     let class = model.one_hot(&alone, &vec![model.classes() - 1; job.count])?;
     let mut x = model.noise(job);
@@ -167,7 +177,7 @@ pub fn unconditional(
     for step in &schedule.steps {
         let time = model.features(step.t, job.count);
         let eps = plain.run(&[("sample", &x), ("time_features", &time), ("class", &class)])?;
-        x = apply(&guided_step(step, clip, &alone), &x, &eps, None);
+        x = apply(&guided_step(step, clipping, &alone), &x, &eps, None);
         kept.push(eps);
     }
     Ok(kept)
@@ -195,7 +205,7 @@ pub fn sample_plain(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<f32>, SamplingError> {
     let schedule = Schedule::new(&model.scheduler, job.steps)?;
-    let clip = Clip::of(&model.scheduler);
+    let clipping = clip(&model.scheduler);
     let mut plain = Plain::new(gpu, model.graph(job)?, weights, job.approx);
     let class = model.one_hot(job, labels)?;
     let mut x = model.noise(job);
@@ -203,7 +213,7 @@ pub fn sample_plain(
         let time = model.features(step.t, model.batch(job));
         let sample = if guided(job) { x.repeat(2) } else { x.clone() };
         let eps = plain.run(&[("sample", &sample), ("time_features", &time), ("class", &class)])?;
-        x = apply(&guided_step(step, clip, job), &x, &eps, known.map(|k| k[i].as_slice()));
+        x = apply(&guided_step(step, clipping, job), &x, &eps, known.map(|k| k[i].as_slice()));
         progress(i + 1);
     }
     Ok(x)
@@ -236,7 +246,7 @@ pub fn sample_secure(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Option<Vec<f32>>, SamplingError> {
     let schedule = Schedule::new(&model.scheduler, job.steps)?;
-    let clip = Clip::of(&model.scheduler);
+    let clipping = clip(&model.scheduler);
     let outside = s.graph.nodes.len();
     let n = job.count * model.image_len();
     let class = labels.map(|l| model.one_hot(job, l)).transpose()?;
@@ -257,7 +267,7 @@ pub fn sample_secure(
             Some(k) if s.ctx.role == Role::Server => Some(s.ctx.rec.upload_slice(&k[i])?),
             _ => None,
         };
-        let step = guided_step(step, clip, job);
+        let step = guided_step(step, clipping, job);
         x = s.measured(outside, |s| step.secure(s, &x, &eps, known.as_ref()))?;
         progress(i + 1);
     }
