@@ -136,5 +136,10 @@ pub(super) fn requirements(adapter: &wgpu::Adapter, form: Form) -> (wgpu::Featur
         features |= wgpu::Features::SHADER_INT64;
     }
     features |= adapter.features() & wgpu::Features::SUBGROUP;
+    // Where memory is one, received messages go straight into the buffers kernels read, without staging copies.
+    let unified = matches!(adapter.get_info().device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu);
+    if unified {
+        features |= adapter.features() & wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+    }
     (features, adapter.limits())
 }

@@ -63,10 +63,12 @@ impl Pool {
         if size > self.limit {
             return Err(GpuError::TooLarge { bytes: size, limit: self.limit });
         }
+        let mappable = self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
+        let direct = if mappable { wgpu::BufferUsages::MAP_WRITE } else { wgpu::BufferUsages::empty() };
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST | direct,
             mapped_at_creation: true,
         });
         {
