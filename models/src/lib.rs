@@ -2,7 +2,8 @@
 //!
 //! A model here is a folder as diffusers writes it. [`ClassModel::open`] and [`StableDiffusion::open`] read and check one;
 //! [`ClassModel::graph`] and [`StableDiffusionConfig`] turn networks into engine graphs, [`Schedule`] a configuration into the
-//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`] and [`text_to_image`] run them.
+//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`] and [`text_to_image`] run them,
+//! [`evaluation`] does for experiments.
 
 mod blocks;
 mod class_model;
@@ -10,6 +11,7 @@ pub mod classifier;
 pub mod clip_text;
 pub mod config;
 mod error;
+pub mod evaluation;
 mod guidance;
 pub mod info;
 mod noise;

@@ -9,8 +9,10 @@ pub mod gather;
 pub mod group_norm;
 pub mod layer_norm;
 pub mod matmul;
+pub mod max_pool;
 pub mod pack_b;
 pub mod product;
+pub mod round;
 pub mod scale;
 pub mod softmax;
 
@@ -22,8 +24,10 @@ pub use gather::gather;
 pub use group_norm::{GroupShape, group_norm};
 pub use layer_norm::layer_norm;
 pub use matmul::{Element, Mode, Strided, matmul};
+pub use max_pool::{PoolShape, max_pool};
 pub use pack_b::{Packed, pack, pack_with_bias};
 pub use product::product;
+pub use round::round;
 pub use scale::scale;
 pub use softmax::{Exponential, Scores, softmax};
 
