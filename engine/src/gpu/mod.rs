@@ -59,6 +59,10 @@ pub enum GpuError {
     },
 }
 
+/// How every shader declares its parameters, and how it does where [`Gpu::hides_parameters`].
+const UNIFORM: &str = "var<uniform> p: Params";
+const STORAGE: &str = "var<storage, read> p: Params";
+
 /// One logical device with its pipelines and buffers.
 pub struct Gpu {
     device: wgpu::Device,
@@ -114,6 +118,13 @@ impl Gpu {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
+    /// Whether parameters lie in storage instead of uniform memory. Mesa's software Vulkan driver compiles a kernel anew
+    /// whenever a uniform that bounds one of its loops is bound again, and keeps every such version until the device is
+    /// closed: memory grew by some 100 MB with each step of the default job. Values in storage it leaves alone.
+    fn hides_parameters(&self) -> bool {
+        self.is_software() && self.info.backend == wgpu::Backend::Vulkan
+    }
+
     /// Threads of a subgroup, if that is a fixed number and kernels may exchange values within one.
     pub fn subgroup(&self) -> Option<u32> {
         let (min, max) = (self.info.subgroup_min_size, self.info.subgroup_max_size);
@@ -136,6 +147,7 @@ impl Gpu {
         }
         let source = shader::assemble(kernel, self.form);
         let interface = shader::Interface::read(kernel, &source);
+        let source = if self.hides_parameters() { source.replacen(UNIFORM, STORAGE, 1) } else { source };
         let entries: Vec<wgpu::BindGroupLayoutEntry> = std::iter::once((0, None))
             .chain(interface.buffers.iter().map(|b| (b.binding, Some(b.writable))))
             .map(|(binding, storage)| wgpu::BindGroupLayoutEntry {
@@ -143,6 +155,7 @@ impl Gpu {
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
                     ty: match storage {
+                        None if self.hides_parameters() => wgpu::BufferBindingType::Storage { read_only: true },
                         None => wgpu::BufferBindingType::Uniform,
                         Some(writable) => wgpu::BufferBindingType::Storage { read_only: !writable },
                     },
