@@ -109,7 +109,8 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
 ///
 /// * Needs `2^lo <= value < 2^hi`, `hi < k - 1` and `hi <= 53`. A smaller value gets at most 2.5 times the result at `2^lo`
 ///   (4.5 times for the reciprocal).
-/// * Error: relative 3e-4 at most (cubic 5e-5, rounding of the scaled value 2^-12), plus one unit of the result.
+/// * Error: relative 3e-4 at most (cubic 5e-5, or 1e-4 where the window is short; rounding of the scaled value 2^-13), plus one
+///   unit of the result.
 /// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits.
 pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {
     let p = plan(power, gain, range, f)?;

@@ -110,8 +110,8 @@ fn above(coefficients: Vec<f64>) -> [Segment; 1] {
 ///
 /// * Before: wire with [`SoftmaxSpec::logit_fraction`] bits, `|x| < 2^(k-2)`. After: additive share with 16 fraction bits
 ///   (CipherDM's: 12) in a ring of 4 bits more, values stay below 4.
-/// * Error: that of the approximation, plus rounding of the input (2^-10 after scaling, for repeated squares 2^-13) and of the
-///   result. Mean square error against exp on [-14, 0] over that of the approximation: 1.002 for loose, 1.008 for precise.
+/// * Error: that of the approximation, plus rounding of the input (2^-9 after scaling, for repeated squares 2^-13) and of the
+///   result. Mean square error against exp on [-14, 0] over that of the approximation: 1.006 for loose, 1.008 for precise.
 /// * Cost: [`exponential_cost`]; 2 rounds for loose (the square goes with the comparison's first message, the value with its
 ///   last one), 8 for precise, 4 for CipherDM's.
 pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) -> Result<Share, Error> {
