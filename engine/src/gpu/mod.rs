@@ -85,9 +85,15 @@ struct Pipeline {
 impl Gpu {
     /// Opens a device. Every role of a run opens its own, also on one adapter.
     pub fn open(choice: &AdapterChoice) -> Result<Arc<Self>, GpuError> {
+        Self::open_limited(choice, u64::MAX)
+    }
+
+    /// As [`Gpu::open`]; no kernel sees more than `max_binding` bytes of a buffer, as on an adapter with that limit.
+    pub fn open_limited(choice: &AdapterChoice, max_binding: u64) -> Result<Arc<Self>, GpuError> {
         let (adapter, form) = choice.find()?;
         let info = adapter.get_info();
-        let (features, limits) = adapter::requirements(&adapter, form);
+        let (features, mut limits) = adapter::requirements(&adapter, form);
+        limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(max_binding);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("masque"),
             required_features: features,
@@ -116,6 +122,16 @@ impl Gpu {
     /// Whether the adapter is a processor pretending to be a GPU.
     pub fn is_software(&self) -> bool {
         self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Bytes of a buffer that a kernel may see.
+    pub fn max_binding(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
+    }
+
+    /// What the first byte of a window is a multiple of.
+    pub fn alignment(&self) -> u64 {
+        u64::from(self.limits.min_storage_buffer_offset_alignment).next_multiple_of(64)
     }
 
     /// Whether parameters lie in storage instead of uniform memory. Mesa's software Vulkan driver compiles a kernel anew
