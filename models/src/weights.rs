@@ -83,7 +83,8 @@ impl Checkpoint {
             None => {
                 let store = folder.as_ref().join(&names[0][0]).display().to_string();
                 let others = names.concat()[1..].join(", ");
-                let what = format!("no such file (nor {others} beside it); complete the model's folder or name another");
+                let what =
+                    format!("no such file (nor {others} beside it); complete the model's folder or name another");
                 Err(WeightError::Store { store, what })
             }
         }
