@@ -42,7 +42,7 @@ pub fn check_ranges(
         for reader in &readers[i] {
             let Some((positions, width)) = reader.op.statistics(&reader.shape) else { continue };
             let variance = variance(values, positions, width, *node.shape.last().unwrap_or(&1));
-            if found.is_none() && !(variance <= largest_variance) {
+            if found.is_none() && (variance.is_nan() || variance > largest_variance) {
                 found = Some(misfit(reader, "the variance of a group", variance, largest_variance));
             }
         }
