@@ -4,6 +4,8 @@
 //! Needs Linux with `unshare`, `ip`, `tc` and user namespaces; where something is missing the test says what and proves
 //! nothing. The kernel delays messages only if it has `netem`; without it the delay is left out on both sides.
 
+#![cfg(target_os = "linux")]
+
 use std::env;
 use std::process::Command;
 use std::thread;
@@ -128,7 +130,6 @@ fn measured_in_the_namespace() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_kernels_shaper_confirms_ours() {
     let mut attempts = vec![];
     for _ in 0..4 {
