@@ -15,6 +15,7 @@ pub mod product;
 pub mod round;
 pub mod scale;
 pub mod softmax;
+mod windows;
 
 pub use activation::{Curve, Table, activation};
 pub use add::{Broadcast, add};
@@ -25,7 +26,7 @@ pub use group_norm::{GroupShape, group_norm};
 pub use layer_norm::layer_norm;
 pub use matmul::{Element, Mode, Strided, matmul};
 pub use max_pool::{PoolShape, max_pool};
-pub use pack_b::{Packed, pack, pack_with_bias};
+pub use pack_b::{Format, Packed, pack, pack_with_bias};
 pub use product::product;
 pub use round::round;
 pub use scale::scale;
