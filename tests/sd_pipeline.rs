@@ -12,7 +12,7 @@ use masque_engine::protocol::Role;
 use masque_engine::testing::World;
 use masque_models::sampling::Guidance;
 use masque_models::{
-    GuidanceWeight, Module, Origin, PlainPipeline, Place, Prompt, Sampler, StableDiffusion, TextJob, TextRequest, Wish,
+    GuidanceWeight, Origin, PlainPipeline, Place, Prompt, Sampler, StableDiffusion, TextJob, TextRequest, Wish,
     secure_text,
 };
 
@@ -49,11 +49,7 @@ fn psnr(request: &TextRequest, wanted: &[(&str, &str)]) -> f64 {
     let got = world.run_into(|_, ctx| {
         let (role, parts) = (ctx.role, request.parts(&model.config).unwrap());
         let weights = |module| -> Option<Arc<dyn WeightStore>> {
-            (role == Role::Server).then(|| match module {
-                Module::TextEncoder => model.text.clone() as Arc<dyn WeightStore>,
-                Module::Unet => model.unet.clone(),
-                Module::Vae => model.vae.clone(),
-            })
+            (role == Role::Server).then(|| model.weights(module).clone() as Arc<dyn WeightStore>)
         };
         let mut s = secure_text::start(ctx, parts, weights).unwrap();
         let wish = match request.text_encoder {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::subject::Subject;
 
 /// Most images of one job: the width of the number in `image-0000.png`.
 pub const MOST_IMAGES: u32 = 10_000;
@@ -158,8 +159,8 @@ pub enum Transport {
 pub struct RunConfig {
     /// The model.
     pub model: Model,
-    /// Class of each image, in order: the client's secret.
-    pub classes: Secret<Vec<u32>>,
+    /// What is drawn.
+    pub subject: Subject,
     /// Sampler steps.
     pub steps: u32,
     /// Seed of the initial noise; public.
@@ -191,7 +192,7 @@ pub struct RunConfig {
 impl RunConfig {
     /// Number of images.
     pub fn images(&self) -> usize {
-        self.classes.0.len()
+        self.subject.images()
     }
 }
 

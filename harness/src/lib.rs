@@ -18,8 +18,10 @@ pub mod output;
 pub mod progress;
 pub mod report;
 pub mod session;
+pub mod subject;
 #[cfg(test)]
 mod synthetic;
+pub mod task;
 pub mod trace;
 pub mod units;
 

@@ -10,6 +10,7 @@ use crate::config::{Approx, Guidance, Kernels, Mode, RunConfig};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
 use crate::images::{self, Fidelity};
+use crate::subject::{Subject, TextSettings};
 
 /// Name and version of the format; changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "masque.report/1";
@@ -33,6 +34,8 @@ pub struct Report {
     pub seed: u64,
     /// Guidance settings.
     pub guidance: Guidance,
+    /// Settings of a text-to-image model.
+    pub text: Option<TextSettings>,
     /// The adapter that computed.
     pub adapter: Adapter,
     /// Seconds from the start of the roles to the last image.
@@ -181,6 +184,10 @@ impl Report {
             images: config.images() as u64,
             seed: config.seed,
             guidance: config.guidance,
+            text: match &config.subject {
+                Subject::Prompts { text, .. } => Some(*text),
+                Subject::Classes(_) => None,
+            },
             adapter: outcome.adapter.clone(),
             wall_s: outcome.wall_s,
             roles: outcome.roles.clone(),
@@ -231,7 +238,9 @@ mod tests {
     fn every_field_is_documented_and_no_other() {
         let guide =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.md")).expect("the guide");
-        let (report, _) = synthetic::report_and_pngs();
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let config = synthetic::resolve_text(dir.path(), &[]).expect("good settings");
+        let report = Report::new(&config, &synthetic::outcome(4)).expect("a report");
         let mut fields = Vec::new();
         paths(&serde_json::to_value(&report).expect("plain data"), "", &mut fields);
         fields.sort();
@@ -258,6 +267,15 @@ mod tests {
         assert!(report.leaks[0].starts_with("test keys"));
         let text = report.to_json().expect("plain data");
         assert!(!text.contains("class") && !text.contains("424242"));
+    }
+
+    #[test]
+    fn prompts_do_not_show() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let flags = ["--prompt", "my diary", "--negative-prompt", "my taxes"];
+        let config = synthetic::resolve_text(dir.path(), &flags).expect("good settings");
+        let text = Report::new(&config, &synthetic::outcome(1)).expect("a report").to_json().expect("plain data");
+        assert!(!text.contains("diary") && !text.contains("taxes"), "{text}");
     }
 
     #[test]

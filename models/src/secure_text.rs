@@ -4,15 +4,19 @@
 //! network to the decoder without being known to anybody, and the image leaves to the client alone. Negative prompts are
 //! secret like prompts: both always have the encoder's full length, and both are always encoded.
 
+use std::fmt;
 use std::sync::Arc;
 
 use masque_engine::exec::{ExecError, Input, Plan, PlanConfig, Secure, carry, reveal_to_client};
 use masque_engine::graph::{Graph, WeightStore};
 use masque_engine::protocol::{Ctx, Map, Role, Share, add_public, concat, repeat_rows, slice};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::sampling::{SamplingError, client_share, guided_by};
-use crate::{Clip, ModelError, Schedule, StableDiffusionConfig, TextJob, clip_text, unet2d_condition, vae_decoder};
+use crate::{
+    Clip, ModelError, Module, Schedule, StableDiffusionConfig, TextJob, clip_text, unet2d_condition, vae_decoder,
+};
 
 /// Where a module runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +29,15 @@ pub enum Place {
     Client,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Secure => "secure",
+            Self::Client => "client",
+        })
+    }
+}
+
 /// A text-to-image job on shares, as client, server and dealer know it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TextRequest {
@@ -34,28 +47,6 @@ pub struct TextRequest {
     pub text_encoder: Place,
     /// Where the decoder runs.
     pub vae: Place,
-}
-
-/// A module of the pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Module {
-    /// From token ids to the condition.
-    TextEncoder,
-    /// From noisy latent and condition to the noise.
-    Unet,
-    /// From latent to image.
-    Vae,
-}
-
-impl Module {
-    /// Its folder's name, which is also its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TextEncoder => "text_encoder",
-            Self::Unet => "unet",
-            Self::Vae => "vae",
-        }
-    }
 }
 
 /// A module with what all roles know of it.
@@ -74,6 +65,16 @@ pub enum Wish<'a> {
     Tokens(&'a [u32]),
     /// The conditions in that order, where the client runs the text encoder.
     Conditions(&'a [f32]),
+}
+
+/// Digest of several parts' graphs and plans: roles with different ones do not talk.
+pub fn fingerprint(parts: &[Part]) -> [u8; 32] {
+    let mut h = Sha256::new();
+    for part in parts {
+        h.update(part.module.name());
+        h.update(part.plan.fingerprint(&part.graph));
+    }
+    h.finalize().into()
 }
 
 /// Largest one-hot input of the text encoder, and largest images decoded at once.

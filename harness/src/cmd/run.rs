@@ -11,28 +11,31 @@ use crate::engine::{self, EngineError, Outcome, Progress};
 use crate::error::{Error, Result};
 use crate::html;
 use crate::images::{self, Pictures};
-use crate::model::Model;
+use crate::model::{Kind, Model};
 use crate::output::{self, OutputDir};
 use crate::progress::Reporter;
 use crate::report::Report;
+use crate::subject::Subject;
 use crate::units;
 
-/// Images of a job where neither `--count` nor a longer list of classes says otherwise.
-const DEFAULT_COUNT: usize = 4;
+use super::text::TextArgs;
+
+/// What is drawn where neither `--class` nor `--classes` says otherwise.
+const CLASSES: [u32; 4] = [0, 0, 1, 1];
 
 /// Flags of `harness run`, as typed.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Model folder in diffusers' layout [default: assets/binary-mnist]
+    /// Model folder in diffusers' layout: text to image or class-conditional [default: assets/binary-mnist]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// One class for all images
     #[arg(long, value_name = "N", conflicts_with = "classes")]
     pub class: Option<u32>,
-    /// Class of each image; a shorter list is repeated
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0,0,1,1")]
+    /// Class of each image; a shorter list is repeated [default: 0,0,1,1]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub classes: Vec<u32>,
-    /// Images to generate [default: 4, or as many as --classes lists]
+    /// Images to generate [default: 4, or as many as --classes or --prompt lists]
     #[arg(long, value_name = "N")]
     pub count: Option<u32>,
     /// Sampler steps
@@ -66,9 +69,13 @@ pub struct RunArgs {
     /// Reading of that guidance's weight
     #[arg(long, value_enum, default_value_t, help_heading = "Guidance")]
     pub guidance_weight: Weight,
-    /// Classifier-free guidance as in diffusers, s = 1 + w; 1 switches it off
-    #[arg(long, value_name = "S", default_value_t = 2.0, allow_hyphen_values = true, help_heading = "Guidance")]
-    pub guidance_scale: f32,
+    /// Classifier-free guidance as in diffusers, s = 1 + w; 1 switches it off [default: 7.5 for text, 2 for classes]
+    #[arg(long, value_name = "S", allow_hyphen_values = true, help_heading = "Guidance")]
+    pub guidance_scale: Option<f32>,
+
+    /// Flags of text-to-image models.
+    #[command(flatten)]
+    pub text: TextArgs,
 
     /// Be the client of this server instead of running all roles here; its --model needs no weights
     #[arg(long, value_name = "HOST:PORT", value_parser = peer_address, requires = "dealer", help_heading = "Network")]
@@ -102,18 +109,30 @@ impl RunArgs {
             Mode::Plain if self.keys.test_keys.is_some() => return Err(no_meaning("--test-keys")),
             Mode::Plain => {}
         }
-        let guidance =
-            Guidance { scale: self.guidance_scale, eta: self.guidance_eta, weight: self.guidance_weight }.check()?;
-        let asked = self.class.map_or(self.classes, |class| vec![class]);
-        let listed = u32::try_from(asked.len().max(DEFAULT_COUNT)).unwrap_or(u32::MAX);
-        let count = config::check_count(self.count.unwrap_or(listed))?;
         let model = Model::open(self.model.as_deref())?;
-        asked.iter().try_for_each(|class| model.check_class(*class))?;
+        let scale = self.guidance_scale.unwrap_or(match model.kind {
+            Kind::Text => 7.5,
+            Kind::Classes(_) => 2.0,
+        });
+        let guidance = Guidance { scale, eta: self.guidance_eta, weight: self.guidance_weight }.check()?;
+        let subject = match model.kind {
+            Kind::Text => {
+                let flags = [("--class", self.class.is_some()), ("--classes", !self.classes.is_empty())];
+                if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
+                    return Err(model.no_meaning(flag, "it draws what --prompt says"));
+                }
+                self.text.resolve(self.count, self.seed, self.mode, scale != 1.0)?
+            }
+            Kind::Classes(_) => {
+                self.text.refuse(&model)?;
+                classes(&model, self.class, self.classes, self.count)?
+            }
+        };
         model.check_steps(self.steps)?;
         OutputDir::prepare(&self.out)?;
         Ok(RunConfig {
             model,
-            classes: Secret(asked.into_iter().cycle().take(count as usize).collect()),
+            subject,
             steps: self.steps,
             seed: self.seed,
             approx: self.approx,
@@ -129,6 +148,19 @@ impl RunArgs {
             json_only: self.json_only,
         })
     }
+}
+
+/// The classes to draw.
+fn classes(model: &Model, class: Option<u32>, listed: Vec<u32>, count: Option<u32>) -> Result<Subject> {
+    let asked = match class {
+        Some(class) => vec![class],
+        None if listed.is_empty() => CLASSES.to_vec(),
+        None => listed,
+    };
+    asked.iter().try_for_each(|class| model.check_class(*class))?;
+    let most = u32::try_from(asked.len().max(CLASSES.len())).unwrap_or(u32::MAX);
+    let count = config::check_count(count.unwrap_or(most))?;
+    Ok(Subject::Classes(Secret(asked.into_iter().cycle().take(count as usize).collect())))
 }
 
 fn no_meaning(flag: &str) -> Error {
@@ -239,7 +271,7 @@ mod tests {
     fn defaults() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let c = synthetic::resolve(dir.path(), &[]).expect("good settings");
-        assert_eq!(c.classes.0, [0, 0, 1, 1]);
+        assert_eq!(c.subject, Subject::Classes(Secret(vec![0, 0, 1, 1])));
         assert_eq!((c.steps, c.seed, c.approx, c.mode), (50, 1, Approx::Loose, Mode::Secure));
         assert_eq!(c.guidance, Guidance { scale: 2.0, eta: 0.1, weight: Weight::Respaced });
         assert!(c.fidelity && c.test_keys.is_none() && c.transport == Transport::InProcess);
@@ -248,7 +280,10 @@ mod tests {
     #[test]
     fn classes_are_repeated_to_the_count() {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let classes = |flags: &[&str]| synthetic::resolve(dir.path(), flags).expect("good settings").classes.0;
+        let classes = |flags: &[&str]| match synthetic::resolve(dir.path(), flags).expect("good settings").subject {
+            Subject::Classes(classes) => classes.0,
+            Subject::Prompts { .. } => panic!("a model of classes"),
+        };
         assert_eq!(classes(&["--class", "1"]), [1; 4]);
         assert_eq!(classes(&["--classes", "1,0"]), [1, 0, 1, 0]);
         assert_eq!(classes(&["--classes", "1,0,0,1,1"]), [1, 0, 0, 1, 1]);
@@ -287,7 +322,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let c = synthetic::resolve(dir.path(), &["--test-keys", "987654", "--class", "1"]).expect("good settings");
         let text = format!("{c:?}");
-        assert!(text.contains("classes: [secret]") && !text.contains("987654"), "{text}");
+        assert!(text.contains("Classes([secret])") && !text.contains("987654"), "{text}");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use masque_engine::gpu::Gpu;
 use masque_engine::net::{self, Listener};
+use masque_models::Module;
 
 use super::role::{self, Done};
-use super::{EngineError, Outcome, Progress, adapter_choice, open_model};
+use super::{EngineError, OpenModel, Outcome, Progress, adapter_choice, client_modules};
 use crate::config::{DealerConfig, RunConfig, ServeConfig};
 use crate::session;
 
@@ -18,22 +19,23 @@ pub(super) fn client(
     dealer: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, EngineError> {
+    let model = OpenModel::open(&config.model, &client_modules(config))?;
     let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
     let start = Instant::now();
-    let done = role::client_job(gpu.clone(), config, server, dealer, progress)?;
-    role::outcome(config, &gpu, start.elapsed().as_secs_f64(), done, vec![])
+    let done = role::client_job(gpu.clone(), config, &model, server, dealer, progress)?;
+    role::outcome(&gpu, start.elapsed().as_secs_f64(), done, vec![])
 }
 
 /// Serves a model's weights until the agreed number of sessions is over; `listening` hears the bound address once.
 pub fn serve(config: &ServeConfig, listening: &mut dyn FnMut(SocketAddr)) -> Result<(), EngineError> {
-    let (model, weights) = open_model(&config.model.path)?;
+    let model = OpenModel::open(&config.model, &Module::ALL)?;
     let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
     let listener = Listener::bind(&config.listen)?;
     listening(listener.local_addr());
     let opts = session::options(net::Role::Server, config.stall);
     sessions(config.sessions, || {
         let client = listener.accept("client", &opts)?;
-        role::serve_one(gpu.clone(), client, &config.dealer, &model, weights.clone(), &opts)
+        role::serve_one(gpu.clone(), client, &config.dealer, &model, &opts)
     })
 }
 

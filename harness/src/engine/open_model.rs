@@ -1,0 +1,151 @@
+//! A model's folder, opened as far as a role needs it: the server holds weights, the client a tokenizer, both an architecture.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use masque_engine::gpu::Gpu;
+use masque_engine::graph::WeightStore;
+use masque_models::sampling;
+use masque_models::text_to_image::{decode, encode};
+use masque_models::{
+    Checkpoint, ClassModel, Module, PlainPipeline, Prompt, SchedulerConfig, StableDiffusionConfig, Tokenizer,
+    UNet2dConfig,
+};
+
+use super::{EngineError, Progress};
+use crate::model::{Kind, Model};
+use crate::task::{Architecture, Task};
+
+/// An architecture with the weights of some of its networks.
+pub struct OpenModel {
+    /// Networks and sampler.
+    pub architecture: Architecture,
+    weights: HashMap<Module, Arc<Checkpoint>>,
+    tokenizer: Option<Tokenizer>,
+}
+
+/// What the client alone knows, as networks take it.
+pub enum Wanted {
+    /// The class of each image.
+    Labels(Vec<usize>),
+    /// The prompt of each image, then the negative prompt of each.
+    Prompts(Vec<Prompt>, Vec<Prompt>),
+}
+
+impl Wanted {
+    /// Says, on the client's own terminal, what of its prompts is ignored.
+    pub(super) fn warn(&self, progress: &mut dyn FnMut(Progress)) {
+        let Self::Prompts(prompts, negative) = self else { return };
+        let warnings: BTreeSet<String> = prompts.iter().chain(negative).filter_map(Prompt::warning).collect();
+        warnings.into_iter().for_each(|warning| progress(Progress::Warning(warning)));
+    }
+}
+
+impl OpenModel {
+    /// Opens the architecture, the tokenizer if there is one, and the weights of these networks, which are checked down to
+    /// each number.
+    pub fn open(model: &Model, modules: &[Module]) -> Result<Self, EngineError> {
+        let folder = &model.path;
+        if model.kind == Kind::Text {
+            let config = StableDiffusionConfig::read(folder)?;
+            let open = |m: &Module| -> Result<_, EngineError> { Ok((*m, Arc::new(config.weights(folder, *m)?))) };
+            let weights = modules.iter().map(open).collect::<Result<_, _>>()?;
+            let tokenizer = Some(config.tokenizer(folder)?);
+            return Ok(Self { architecture: Architecture::Text(Box::new(config)), weights, tokenizer });
+        }
+        if modules.is_empty() {
+            let unet = UNet2dConfig::read(folder.join("unet/config.json"))?;
+            let scheduler = SchedulerConfig::read(folder.join("scheduler/scheduler_config.json"))?;
+            let architecture = Architecture::Class(sampling::Architecture { unet, scheduler });
+            return Ok(Self { architecture, weights: HashMap::new(), tokenizer: None });
+        }
+        let ClassModel { config: unet, scheduler, weights } = ClassModel::open(folder)?;
+        let architecture = Architecture::Class(sampling::Architecture { unet, scheduler });
+        Ok(Self { architecture, weights: HashMap::from([(Module::Unet, Arc::new(weights))]), tokenizer: None })
+    }
+
+    /// The weights of a network, if they were opened.
+    pub fn weights(&self, module: Module) -> Option<Arc<dyn WeightStore>> {
+        self.weights.get(&module).map(|w| w.clone() as Arc<dyn WeightStore>)
+    }
+
+    /// A prompt as token ids.
+    pub fn tokens(&self, prompt: &str) -> Result<Prompt, EngineError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or("this model reads no prompts")?;
+        Ok(tokenizer.encode(prompt)?)
+    }
+
+    fn opened(&self, module: Module) -> Result<Arc<dyn WeightStore>, EngineError> {
+        self.weights(module).ok_or_else(|| format!("the weights of {} were not opened", module.name()).into())
+    }
+
+    fn text(&self) -> Result<&StableDiffusionConfig, EngineError> {
+        match &self.architecture {
+            Architecture::Text(config) => Ok(config),
+            Architecture::Class(_) => Err("this model reads no prompts".into()),
+        }
+    }
+
+    fn pipeline(&self, gpu: &Arc<Gpu>) -> Result<PlainPipeline, EngineError> {
+        let [text, unet, vae] = Module::ALL.map(|m| self.opened(m));
+        Ok(PlainPipeline::with_weights(gpu.clone(), self.text()?.clone(), text?, unet?, vae?))
+    }
+
+    /// The conditions of prompts, by this role alone.
+    pub fn encode(&self, gpu: &Arc<Gpu>, task: &Task, prompts: &[Prompt]) -> Result<Vec<f32>, EngineError> {
+        let Task::Text(request) = task else { return Err("a job without prompts".into()) };
+        let weights = self.opened(Module::TextEncoder)?;
+        Ok(encode(gpu.clone(), self.text()?, weights, prompts, request.job.approx_text)?)
+    }
+
+    /// The images of latents, by this role alone.
+    pub fn decode(&self, gpu: &Arc<Gpu>, task: &Task, latents: &[f32]) -> Result<Vec<f32>, EngineError> {
+        let Task::Text(request) = task else { return Err("a job without latents".into()) };
+        let weights = self.opened(Module::Vae)?;
+        Ok(decode(gpu.clone(), self.text()?, weights, latents, request.job.approx_vae)?)
+    }
+
+    /// The plaintext chain that the score guidance looks at; none without that guidance.
+    pub fn chain(&self, gpu: &Arc<Gpu>, task: &Task) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+        if task.guidance().eta == 0.0 {
+            return Ok(None);
+        }
+        Ok(Some(match (&self.architecture, task) {
+            (Architecture::Class(model), Task::Class(job)) => {
+                sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job)?
+            }
+            (Architecture::Text(_), Task::Text(request)) => {
+                self.pipeline(gpu)?.unconditional(&request.job, &self.tokens("")?)?
+            }
+            _ => return Err("a model of another kind than the job needs".into()),
+        }))
+    }
+
+    /// Images `[n, h, w, c]` in plaintext, with the task's functions.
+    pub fn draw(
+        &self,
+        gpu: &Arc<Gpu>,
+        task: &Task,
+        wish: &Wanted,
+        known: Option<&[Vec<f32>]>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<f32>, EngineError> {
+        match (&self.architecture, task, wish) {
+            (Architecture::Class(model), Task::Class(job), Wanted::Labels(labels)) => {
+                let weights = self.opened(Module::Unet)?;
+                Ok(sampling::sample_plain(gpu.clone(), model, weights, job, labels, known, progress)?)
+            }
+            (Architecture::Text(_), Task::Text(request), Wanted::Prompts(prompts, negative)) => {
+                let (pipeline, job) = (self.pipeline(gpu)?, &request.job);
+                let conditions = pipeline.encode(prompts, job.approx_text)?;
+                let negative = match job.guided() {
+                    true => pipeline.encode(negative, job.approx_text)?,
+                    false => vec![],
+                };
+                let latents = pipeline.sample(job, &conditions, &negative, known, progress)?;
+                Ok(pipeline.decode(&latents, job.approx_vae)?)
+            }
+            _ => Err("a model of another kind than the job needs".into()),
+        }
+    }
+}
