@@ -28,8 +28,10 @@ pub struct Report {
     pub approx: Approx,
     /// Sampler steps.
     pub steps: u32,
-    /// Number of images.
+    /// Number of images drawn.
     pub images: u64,
+    /// Number of images of a batch that were there already; nothing else here is about them.
+    pub kept: u64,
     /// Seed of the initial noise.
     pub seed: u64,
     /// Guidance settings.
@@ -182,6 +184,7 @@ impl Report {
             approx: config.approx,
             steps: config.steps,
             images: config.images() as u64,
+            kept: 0,
             seed: config.seed,
             guidance: config.guidance,
             text: match &config.subject {
@@ -200,6 +203,41 @@ impl Report {
             leaks,
             versions,
         })
+    }
+
+    /// Takes up what a later portion of the same job did.
+    pub fn join(&mut self, next: Self) {
+        let images = [self.images, next.images];
+        self.images += next.images;
+        self.wall_s += next.wall_s;
+        for (role, more) in next.roles {
+            let sum = self.roles.entry(role).or_default();
+            sum.compute_s += more.compute_s;
+            sum.wait_s += more.wait_s;
+            sum.peak_gpu_bytes = sum.peak_gpu_bytes.max(more.peak_gpu_bytes);
+            sum.peak_rss_bytes = sum.peak_rss_bytes.max(more.peak_rss_bytes);
+        }
+        self.online_bytes.client_to_server += next.online_bytes.client_to_server;
+        self.online_bytes.server_to_client += next.online_bytes.server_to_client;
+        self.offline_bytes.dealer_to_client += next.offline_bytes.dealer_to_client;
+        self.offline_bytes.dealer_to_server += next.offline_bytes.dealer_to_server;
+        self.setup_bytes += next.setup_bytes;
+        self.rounds += next.rounds;
+        for (sum, more) in self.per_layer.iter_mut().zip(next.per_layer) {
+            sum.compute_s += more.compute_s;
+            sum.online_bytes += more.online_bytes;
+            sum.offline_bytes += more.offline_bytes;
+            sum.rounds += more.rounds;
+        }
+        self.fidelity = match (self.fidelity, next.fidelity) {
+            (Some(a), Some(b)) => Some(a.joined(&b, images)),
+            _ => None,
+        };
+        for leak in next.leaks {
+            if !self.leaks.contains(&leak) {
+                self.leaks.push(leak);
+            }
+        }
     }
 
     /// The file's text.

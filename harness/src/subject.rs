@@ -47,6 +47,21 @@ impl Subject {
             Self::Prompts { prompts, .. } => prompts.0.len(),
         }
     }
+
+    /// The images at these positions only.
+    pub fn part(&self, positions: &[usize]) -> Self {
+        fn pick<T: Clone>(all: &[T], positions: &[usize]) -> Vec<T> {
+            positions.iter().map(|at| all[*at].clone()).collect()
+        }
+        match self {
+            Self::Classes(classes) => Self::Classes(Secret(pick(&classes.0, positions))),
+            Self::Prompts { prompts, origins, text } => Self::Prompts {
+                prompts: Secret(pick(&prompts.0, positions)),
+                origins: pick(origins, positions),
+                text: *text,
+            },
+        }
+    }
 }
 
 /// How predictions become samples.

@@ -7,7 +7,7 @@ use std::path::Path;
 use masque_engine::exec::{ExecError, Plan, PlanConfig};
 use masque_models::sampling::{self, Guidance, Job};
 use masque_models::{
-    ModelError, Module, Origin, Part, SchedulerConfig, StableDiffusionConfig, TextRequest, UNet2dConfig, secure_text,
+    ModelError, Module, Origin, Part, Schedule, SchedulerConfig, StableDiffusionConfig, TextRequest, UNet2dConfig, secure_text,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -125,7 +125,11 @@ impl Architecture {
                 let plan = Plan::new(&graph, config).map_err(ExecError::Plan)?;
                 Ok(vec![Part { module: Module::Unet, graph, plan }])
             }
-            (Self::Text(model), Task::Text(request)) => Ok(request.parts(model)?),
+            (Self::Text(model), Task::Text(request)) => {
+                // A sampler that this model's scheduler does not have is refused before anybody computes.
+                Schedule::with(&model.scheduler, request.job.sampler, request.job.steps)?;
+                Ok(request.parts(model)?)
+            }
             _ => Err("a model of another kind than the job needs".into()),
         }
     }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, StallArgs, peer_address};
+use crate::cli::{CacheArgs, GpuArgs, KeyArgs, StallArgs, peer_address};
 use crate::config::{self, Approx, Guidance, Mode, RunConfig, Secret, Transport, Weight};
-use crate::engine::{self, EngineError, Outcome, Progress};
+use crate::engine::{Engine, EngineError, Outcome, Progress};
 use crate::error::{Error, Result};
 use crate::html;
 use crate::images::{self, Pictures};
@@ -90,6 +90,9 @@ pub struct RunArgs {
     /// Device flags.
     #[command(flatten)]
     pub gpu: GpuArgs,
+    /// Cache flags.
+    #[command(flatten)]
+    pub cache: CacheArgs,
     /// Key flags.
     #[command(flatten)]
     pub keys: KeyArgs,
@@ -115,7 +118,7 @@ impl RunArgs {
             Kind::Classes(_) => 2.0,
         });
         let guidance = Guidance { scale, eta: self.guidance_eta, weight: self.guidance_weight }.check()?;
-        let subject = match model.kind {
+        let (subject, batch) = match model.kind {
             Kind::Text => {
                 let flags = [("--class", self.class.is_some()), ("--classes", !self.classes.is_empty())];
                 if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
@@ -125,7 +128,7 @@ impl RunArgs {
             }
             Kind::Classes(_) => {
                 self.text.refuse(&model)?;
-                classes(&model, self.class, self.classes, self.count)?
+                (classes(&model, self.class, self.classes, self.count)?, None)
             }
         };
         model.check_steps(self.steps)?;
@@ -133,6 +136,7 @@ impl RunArgs {
         Ok(RunConfig {
             model,
             subject,
+            batch,
             steps: self.steps,
             seed: self.seed,
             approx: self.approx,
@@ -141,6 +145,7 @@ impl RunArgs {
             transport,
             stall: self.stall.resolve(),
             gpu: self.gpu.resolve(),
+            cache: self.cache.resolve(),
             test_keys: self.keys.resolve(),
             fidelity: self.mode == Mode::Secure && !remote && !self.no_fidelity,
             out: self.out,
@@ -167,87 +172,24 @@ fn no_meaning(flag: &str) -> Error {
     Error::Setting(format!("{flag} has no meaning with --mode plain; leave one of the two out"))
 }
 
-/// What computes: [`engine::generate`], or a stand-in under test.
-pub type Generate<'a> = &'a dyn Fn(&RunConfig, &mut dyn FnMut(Progress)) -> std::result::Result<Outcome, EngineError>;
-
 /// Resolves, generates, writes, and says so.
 pub fn execute(args: RunArgs) -> Result<()> {
     let config = args.resolve()?;
-    let report = run(&config, &engine::generate)?;
+    let engine = Engine::default();
+    let report = job::run(&config, &|config, progress| engine.generate(config, progress))?;
+    let Some(report) = report else {
+        let text = format!("nothing left to draw: all images are in {} already\n", config.out.display());
+        return if config.quiet { Ok(()) } else { super::print(&text) };
+    };
     match (config.json_only, config.quiet) {
         (true, _) => super::print(&report.to_json()?),
         (false, true) => Ok(()),
-        (false, false) => super::print(&summary(&report, &config)),
+        (false, false) => super::print(&job::summary(&report, &config)),
     }
-}
-
-/// Generates and writes all results; `report.json` comes last, so a folder that has one is complete.
-pub fn run(config: &RunConfig, generate: Generate<'_>) -> Result<Report> {
-    tracing::info!(model = config.model.name, mode = ?config.mode, images = config.images(), "starting");
-    let out = OutputDir::prepare(&config.out)?;
-    out.begin()?;
-    let mut reporter = Reporter::new(config.quiet);
-    let outcome = generate(config, &mut |event| reporter.event(&event));
-    reporter.finish();
-    let outcome = outcome?;
-    if outcome.extents[0] != config.images() {
-        let (got, asked) = (outcome.extents[0], config.images());
-        return Err(Error::Images(format!("{got} images came out where {asked} were asked for")));
-    }
-    let pictures = Pictures::from_floats(&outcome.images, outcome.extents)?;
-    let pngs = pictures.to_pngs()?;
-    let report = Report::new(config, &outcome)?;
-    for (index, png) in pngs.iter().enumerate() {
-        out.write(&images::file_name(index), png)?;
-    }
-    out.write(output::GRID, &pictures.grid()?)?;
-    if !config.json_only {
-        out.write(output::PAGE, html::page(&report, &pngs).as_bytes())?;
-    }
-    out.write(output::REPORT, report.to_json()?.as_bytes())?;
-    Ok(report)
-}
-
-/// The result in a few lines. The offline phase is always named beside the online one.
-fn summary(report: &Report, config: &RunConfig) -> String {
-    let mut text = String::new();
-    let a = &report.adapter;
-    let images = units::plural(report.images, "image");
-    let _ = writeln!(text, "{images} in {} on {} ({})", units::seconds(report.wall_s), a.name, a.backend);
-    if report.mode == Mode::Secure {
-        let (online, offline) = (report.online_bytes, report.offline_bytes);
-        let _ = writeln!(
-            text,
-            "  online    {} client to server, {} server to client, {} rounds",
-            units::bytes(online.client_to_server),
-            units::bytes(online.server_to_client),
-            units::count(report.rounds)
-        );
-        let _ = writeln!(
-            text,
-            "  offline   {} dealer to client, {} dealer to server; set-up {}",
-            units::bytes(offline.dealer_to_client),
-            units::bytes(offline.dealer_to_server),
-            units::bytes(report.setup_bytes)
-        );
-    }
-    if let Some(f) = report.fidelity {
-        let psnr = f.psnr_db.map_or_else(|| "identical".into(), |db| format!("{db:.1} dB PSNR"));
-        let _ = writeln!(text, "  fidelity  {psnr}, largest difference {:.4}, against the plaintext run", f.max_abs);
-    }
-    for leak in &report.leaks {
-        let _ = writeln!(text, "  WARNING   {leak}");
-    }
-    let (grid, page) = (config.out.join(output::GRID), config.out.join(output::PAGE));
-    let _ = writeln!(text, "  results   {}, {}", grid.display(), page.display());
-    text
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
-
     use super::*;
     use crate::synthetic;
 
@@ -256,15 +198,6 @@ mod tests {
         let text = synthetic::resolve(dir.path(), flags).expect_err("bad settings").one_line();
         assert!(text.contains(names), "{flags:?}: {text:?} does not name {names:?}");
         assert!(!dir.path().join("out").exists(), "{flags:?}: a folder was made for a job that cannot start");
-    }
-
-    fn files(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(dir)
-            .expect("readable")
-            .map(|e| e.expect("readable").file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
     }
 
     #[test]
@@ -323,58 +256,5 @@ mod tests {
         let c = synthetic::resolve(dir.path(), &["--test-keys", "987654", "--class", "1"]).expect("good settings");
         let text = format!("{c:?}");
         assert!(text.contains("Classes([secret])") && !text.contains("987654"), "{text}");
-    }
-
-    #[test]
-    fn a_finished_job_leaves_all_files() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let config = synthetic::resolve(dir.path(), &[]).expect("good settings");
-        let seen = std::cell::Cell::new(0);
-        let report = run(&config, &|config, progress| {
-            progress(Progress::Steps { done: 1, total: 200 });
-            seen.set(config.images());
-            Ok(synthetic::outcome(4))
-        });
-        let report = report.expect("a finished job");
-        assert_eq!(seen.get(), 4);
-        let names = ["grid.png", "image-0000.png", "image-0001.png", "image-0002.png", "image-0003.png"];
-        assert_eq!(files(&config.out), [&names[..], &["report.html", "report.json"]].concat());
-        let text = fs::read_to_string(config.out.join("report.json")).expect("readable");
-        assert_eq!(serde_json::from_str::<Report>(&text).expect("the same format"), report);
-        let lines = summary(&report, &config);
-        for part in ["4 images in 1 min 34 s", "12,345 rounds", "dB PSNR", "WARNING", "4.00 GB dealer to server"] {
-            assert!(lines.contains(part), "{part:?} is missing in {lines}");
-        }
-    }
-
-    #[test]
-    fn json_only_writes_no_page() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let config = synthetic::resolve(dir.path(), &["--json-only", "--count", "1"]).expect("good settings");
-        run(&config, &|_, _| Ok(synthetic::outcome(1))).expect("a finished job");
-        assert_eq!(files(&config.out), ["grid.png", "image-0000.png", "report.json"]);
-    }
-
-    #[test]
-    fn a_failed_job_does_not_look_finished() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let config = synthetic::resolve(dir.path(), &[]).expect("good settings");
-        run(&config, &|_, _| Ok(synthetic::outcome(4))).expect("a finished job");
-        let failed = run(&config, &|_, _| Err("the server closed the connection".into()));
-        assert_eq!(failed.expect_err("failed").one_line(), "the server closed the connection");
-        assert!(files(&config.out).is_empty());
-    }
-
-    #[test]
-    fn outcomes_that_cannot_be_shown_are_errors() {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let config = synthetic::resolve(dir.path(), &[]).expect("good settings");
-        let mut bad = synthetic::outcome(4);
-        bad.images[5] = f32::NAN;
-        let short = Outcome { reference: Some(vec![0.0]), ..synthetic::outcome(4) };
-        for outcome in [bad, short, synthetic::outcome(3), Outcome::default()] {
-            assert!(run(&config, &|_, _| Ok(outcome.clone())).is_err());
-            assert!(files(&config.out).is_empty());
-        }
     }
 }

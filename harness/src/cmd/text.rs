@@ -1,11 +1,14 @@
 //! The flags of `harness run` that are for text-to-image models.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use masque_models::Origin;
 
-use crate::config::{self, Approx, Mode, Secret};
+use crate::config::{self, Approx, Batch, Mode, Secret};
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::prompts::{self, Line, Shard};
 use crate::subject::{Place, Prompt, Sampler, Subject, TextSettings};
 
 /// What is drawn where no prompt is given.
@@ -13,7 +16,7 @@ const PROMPTS: [&str; 4] =
     ["a photo of a red sneaker", "a white dress", "a handwritten digit seven", "a photo of a blue bag"];
 
 /// Flags, as typed.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct TextArgs {
     /// What to draw; several prompts are drawn in turn [default: four that suit the shipped model]
     #[arg(long, value_name = "TEXT", help_heading = "Text to image", conflicts_with_all = ["class", "classes"])]
@@ -21,6 +24,17 @@ pub struct TextArgs {
     /// What to keep away from, for all images; needs classifier-free guidance
     #[arg(long, value_name = "TEXT", help_heading = "Text to image")]
     pub negative_prompt: Option<String>,
+    /// File of prompts, one a line, or CSV with columns prompt, negative_prompt, seed. Finished images are kept
+    #[arg(long, value_name = "FILE", help_heading = "Text to image")]
+    #[arg(conflicts_with_all = ["prompt", "count", "class", "classes"])]
+    pub prompts: Option<PathBuf>,
+    /// Images of the file that are drawn at once
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "prompts", help_heading = "Text to image")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub batch: u32,
+    /// Draw every N-th image of the file only, from the I-th on; counts from 0
+    #[arg(long, value_name = "I/N", requires = "prompts", help_heading = "Text to image")]
+    pub shard: Option<Shard>,
     /// How predictions become samples [default: ddim]
     #[arg(long, value_enum, help_heading = "Text to image")]
     pub sampler: Option<Sampler>,
@@ -43,6 +57,7 @@ impl TextArgs {
     pub fn refuse(&self, model: &Model) -> Result<()> {
         let given = [
             ("--prompt", !self.prompt.is_empty()),
+            ("--prompts", self.prompts.is_some()),
             ("--negative-prompt", self.negative_prompt.is_some()),
             ("--sampler", self.sampler.is_some()),
             ("--approx-text", self.approx_text.is_some()),
@@ -57,26 +72,45 @@ impl TextArgs {
     }
 
     /// What these flags ask a text-to-image model for.
-    pub fn resolve(self, count: Option<u32>, seed: u64, mode: Mode, guided: bool) -> Result<Subject> {
+    pub fn resolve(self, count: Option<u32>, seed: u64, mode: Mode, guided: bool) -> Result<(Subject, Option<Batch>)> {
         let text = self.settings(mode)?;
         if self.negative_prompt.is_some() && !guided {
             return Err(Error::Setting(
                 "--negative-prompt has no meaning with --guidance-scale 1; leave one of the two out".into(),
             ));
         }
+        let (lines, at_once) = match &self.prompts {
+            Some(file) => (prompts::read(file)?, Some(self.batch as usize)),
+            None => (self.lines(count)?, None),
+        };
+        if !guided && lines.iter().any(|line| line.negative_prompt.is_some()) {
+            return Err(Error::Setting(
+                "negative prompts have no meaning with --guidance-scale 1; leave one of the two out".into(),
+            ));
+        }
+        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
+        let negative = self.negative_prompt.unwrap_or_default();
+        let (mut asked, mut origins, mut numbers) = (vec![], vec![], vec![]);
+        for (number, line) in lines.into_iter().enumerate().filter(|(number, _)| shard.has(*number)) {
+            asked.push(Prompt { text: line.prompt, negative: line.negative_prompt.unwrap_or_else(|| negative.clone()) });
+            let by_number = Origin { seed, image: number as u64 };
+            origins.push(line.seed.map_or(by_number, |seed| Origin { seed, image: 0 }));
+            numbers.push(number);
+        }
+        let subject = Subject::Prompts { prompts: Secret(asked), origins, text };
+        Ok((subject, at_once.map(|at_once| Batch { numbers, at_once })))
+    }
+
+    /// The prompts of the command line, repeated to the count.
+    fn lines(&self, count: Option<u32>) -> Result<Vec<Line>> {
         let asked = match self.prompt.is_empty() {
             true => PROMPTS.map(str::to_owned).to_vec(),
-            false => self.prompt,
+            false => self.prompt.clone(),
         };
         let listed = u32::try_from(asked.len()).unwrap_or(u32::MAX);
         let count = config::check_count(count.unwrap_or(listed))?;
-        let negative = self.negative_prompt.unwrap_or_default();
-        let prompts = asked.into_iter().cycle().map(|text| Prompt { text, negative: negative.clone() });
-        Ok(Subject::Prompts {
-            prompts: Secret(prompts.take(count as usize).collect()),
-            origins: (0..u64::from(count)).map(|image| Origin { seed, image }).collect(),
-            text,
-        })
+        let lines = asked.into_iter().cycle().map(|prompt| Line { prompt, negative_prompt: None, seed: None });
+        Ok(lines.take(count as usize).collect())
     }
 
     fn settings(&self, mode: Mode) -> Result<TextSettings> {
@@ -140,6 +174,24 @@ mod tests {
         assert_eq!(texts(&["--prompt", "a cat", "--prompt", "", "--count", "3"]), ["a cat", "", "a cat"]);
         let (prompts, ..) = subject(&["--prompt", "a cat", "--negative-prompt", "a dog", "--count", "2"]);
         assert!(prompts.iter().all(|p| p.negative == "a dog"));
+    }
+
+    #[test]
+    fn files_of_prompts_and_their_shards() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let file = dir.path().join("x.csv");
+        std::fs::write(&file, "prompt,seed,negative_prompt\na,,\nb,9,\nc,,d\ne,,\n").expect("temporary file");
+        let file = file.to_str().expect("a plain path");
+        let config = resolve(&["--prompts", file, "--batch", "3", "--negative-prompt", "x"]).expect("good settings");
+        assert_eq!(config.batch, Some(Batch { numbers: vec![0, 1, 2, 3], at_once: 3 }));
+        let config = resolve(&["--prompts", file, "--shard", "1/2", "--seed", "5"]).expect("good settings");
+        assert_eq!(config.batch, Some(Batch { numbers: vec![1, 3], at_once: 4 }));
+        let (prompts, origins, _) = subject(&["--prompts", file, "--negative-prompt", "x", "--seed", "5"]);
+        let said: Vec<_> = prompts.iter().map(|p| (p.text.as_str(), p.negative.as_str())).collect();
+        assert_eq!(said, [("a", "x"), ("b", "x"), ("c", "d"), ("e", "x")]);
+        assert_eq!(origins.iter().map(|o| (o.seed, o.image)).collect::<Vec<_>>(), [(5, 0), (9, 0), (5, 2), (5, 3)]);
+        let text = resolve(&["--prompts", file, "--guidance-scale", "1"]).expect_err("negative prompts").one_line();
+        assert!(text.contains("--guidance-scale 1"), "{text}");
     }
 
     #[test]

@@ -3,28 +3,27 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use masque_engine::gpu::Gpu;
 use masque_engine::net::{self, Listener};
-use masque_models::Module;
 
-use super::{EngineError, OpenModel, Outcome, Progress, Wanted, adapter_choice, adapter_report, role, task, wanted};
-use super::{peak_rss, versions};
+use super::{EngineError, Opened, Outcome, Progress, Wanted, adapter_report, peak_rss, role, task, versions, wanted};
 use crate::config::RunConfig;
 use crate::report::{Role, RoleReport};
 use crate::session;
 
 /// In f32 on one device.
-pub(super) fn plain(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-    let model = OpenModel::open(&config.model, &Module::ALL)?;
-    let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
+pub(super) fn plain(
+    config: &RunConfig,
+    opened: &Opened,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, EngineError> {
+    let (model, gpu) = (&opened.model, &opened.gpus[0]);
     let start = Instant::now();
-    let wanted = wanted(config, &model)?;
+    let wanted = wanted(config, model)?;
     wanted.warn(progress);
-    let images = draw(&gpu, config, &model, &wanted, progress)?;
+    let images = draw(config, opened, &wanted, progress)?;
     let wall_s = start.elapsed().as_secs_f64();
     let report = RoleReport { compute_s: wall_s, wait_s: 0.0, peak_gpu_bytes: 0, peak_rss_bytes: peak_rss() };
     Ok(Outcome {
@@ -40,26 +39,26 @@ pub(super) fn plain(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> R
 
 /// The images of a job in plaintext, with its functions.
 fn draw(
-    gpu: &Arc<Gpu>,
     config: &RunConfig,
-    model: &OpenModel,
+    opened: &Opened,
     wanted: &Wanted,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<f32>, EngineError> {
-    let task = task(config);
-    let known = model.chain(gpu, &task)?;
+    let (task, gpu) = (task(config), &opened.gpus[0]);
+    let known = opened.model.chain(gpu, &opened.chains, &task)?;
     let count = task.count();
     let total = (task.steps() * count) as u64;
     let mut step = |done: usize| progress(Progress::Steps { done: (done * count) as u64, total });
-    model.draw(gpu, &task, wanted, known.as_deref(), &mut step)
+    opened.model.draw(gpu, &task, wanted, known.as_deref(), &mut step)
 }
 
 /// Client, server and dealer as threads of this process, over TCP on loopback.
-pub(super) fn in_process(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-    let model = OpenModel::open(&config.model, &Module::ALL)?;
-    let choice = adapter_choice(&config.gpu);
-    progress(Progress::Phase("opening three devices"));
-    let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
+pub(super) fn in_process(
+    config: &RunConfig,
+    opened: &Opened,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, EngineError> {
+    let Opened { model, gpus, chains } = opened;
     let (dealer_at, server_at) = (Listener::bind("127.0.0.1:0")?, Listener::bind("127.0.0.1:0")?);
     let at = [dealer_at.local_addr(), server_at.local_addr()];
     let [dealer_addr, server_addr] = at.map(|a| a.to_string());
@@ -67,11 +66,11 @@ pub(super) fn in_process(config: &RunConfig, progress: &mut dyn FnMut(Progress))
     let start = Instant::now();
     let [client, server, dealer] = together(
         at,
-        || role::client_job(gpus[0].clone(), config, &model, &server_addr, &dealer_addr, progress),
+        || role::client_job(gpus[0].clone(), config, model, &server_addr, &dealer_addr, progress),
         || {
             let opts = session::options(net::Role::Server, config.stall);
             let client = server_at.accept("client", &opts)?;
-            role::serve_one(gpus[1].clone(), client, &dealer_addr, &model, &opts)
+            role::serve_one(gpus[1].clone(), client, &dealer_addr, model, chains, &opts)
         },
         || role::deal_one(gpus[2].clone(), &dealer_at, keys, config.stall),
     )?;
@@ -80,7 +79,7 @@ pub(super) fn in_process(config: &RunConfig, progress: &mut dyn FnMut(Progress))
     let mut out = role::outcome(&gpus[0], wall_s, client, others)?;
     if config.fidelity {
         progress(Progress::Phase("comparing with the plaintext run"));
-        out.reference = Some(draw(&gpus[0], config, &model, &wanted(config, &model)?, &mut |_| {})?);
+        out.reference = Some(draw(config, opened, &wanted(config, model)?, &mut |_| {})?);
     }
     Ok(out)
 }

@@ -3,15 +3,18 @@
 //! Nothing else in this crate calls the engine or the models crate, so everything around it is tested with an
 //! [`Outcome`] made by hand.
 
+mod chains;
 mod local;
 mod open_model;
 mod remote;
 mod role;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use masque_engine::approx;
-use masque_engine::gpu::{self, Form};
+use masque_engine::gpu::{self, Form, Gpu};
 use masque_engine::net;
 use masque_models::sampling::{Guidance, Job};
 use masque_models::{self as models, GuidanceWeight, Module, Origin, TextJob, TextRequest};
@@ -23,6 +26,7 @@ use crate::subject::{Place, Sampler, Subject};
 use crate::task::{Request, Task};
 use crate::units;
 
+use chains::Chains;
 use open_model::Wanted;
 pub use open_model::OpenModel;
 pub use remote::{deal, serve};
@@ -89,12 +93,51 @@ pub struct Device {
     pub limits: Vec<(String, String)>,
 }
 
-/// Generates images in the mode, and over the transport, that the settings name.
-pub fn generate(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-    match (config.mode, &config.transport) {
-        (Mode::Plain, _) => local::plain(config, progress),
-        (Mode::Secure, Transport::InProcess) => local::in_process(config, progress),
-        (Mode::Secure, Transport::Remote { server, dealer }) => remote::client(config, server, dealer, progress),
+/// What the jobs of this process share: opened at the first, kept for those that follow.
+#[derive(Default)]
+pub struct Engine(OnceCell<Opened>);
+
+/// Model, devices, chains on disk.
+struct Opened {
+    model: OpenModel,
+    /// One for each role that this process runs.
+    gpus: Vec<Arc<Gpu>>,
+    chains: Chains,
+}
+
+impl Engine {
+    /// Generates images in the mode, and over the transport, that the settings name. Model, device and transport must be those
+    /// of the first call.
+    pub fn generate(&self, config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
+        if self.0.get().is_none() {
+            let opened = Opened::new(config, progress)?;
+            let _ = self.0.set(opened);
+        }
+        let opened = self.0.get().expect("it was just opened");
+        match (config.mode, &config.transport) {
+            (Mode::Plain, _) => local::plain(config, opened, progress),
+            (Mode::Secure, Transport::InProcess) => local::in_process(config, opened, progress),
+            (Mode::Secure, Transport::Remote { server, dealer }) => {
+                remote::client(config, opened, server, dealer, progress)
+            }
+        }
+    }
+}
+
+impl Opened {
+    fn new(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Self, EngineError> {
+        let (modules, devices) = match (config.mode, &config.transport) {
+            (Mode::Plain, _) => (Module::ALL.to_vec(), 1),
+            (Mode::Secure, Transport::InProcess) => (Module::ALL.to_vec(), 3),
+            (Mode::Secure, Transport::Remote { .. }) => (client_modules(config), 1),
+        };
+        let model = OpenModel::open(&config.model, &modules)?;
+        if devices > 1 {
+            progress(Progress::Phase("opening three devices"));
+        }
+        let choice = adapter_choice(&config.gpu);
+        let gpus = (0..devices).map(|_| Gpu::open(&choice)).collect::<Result<_, _>>()?;
+        Ok(Self { model, gpus, chains: Chains::new(config.cache.clone()) })
     }
 }
 

@@ -4,14 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use masque_engine::gpu::Gpu;
-use masque_engine::graph::WeightStore;
-use masque_models::sampling;
+use masque_engine::graph::{Graph, WeightStore};
+use masque_models::sampling::{self, Job};
 use masque_models::text_to_image::{decode, encode};
 use masque_models::{
-    Checkpoint, ClassModel, Module, PlainPipeline, Prompt, SchedulerConfig, StableDiffusionConfig, Tokenizer,
-    UNet2dConfig,
+    Checkpoint, ClassModel, Module, Origin, PlainPipeline, Prompt, SchedulerConfig, StableDiffusionConfig, TextJob,
+    Tokenizer, UNet2dConfig,
 };
+use sha2::{Digest, Sha256};
 
+use super::chains::Chains;
 use super::{EngineError, Progress};
 use crate::model::{Kind, Model};
 use crate::task::{Architecture, Task};
@@ -105,20 +107,58 @@ impl OpenModel {
         Ok(decode(gpu.clone(), self.text()?, weights, latents, request.job.approx_vae)?)
     }
 
-    /// The plaintext chain that the score guidance looks at; none without that guidance.
-    pub fn chain(&self, gpu: &Arc<Gpu>, task: &Task) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+    /// The plaintext chain that the score guidance looks at; none without that guidance. Taken from disk as far as it is there.
+    pub fn chain(&self, gpu: &Arc<Gpu>, chains: &Chains, task: &Task) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
         if task.guidance().eta == 0.0 {
             return Ok(None);
         }
-        Ok(Some(match (&self.architecture, task) {
+        let chain = match (&self.architecture, task) {
             (Architecture::Class(model), Task::Class(job)) => {
-                sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job)?
+                let one = Job { count: 1, scale: 1.0, ..job.clone() };
+                let keys = self.chain_keys(task, &[(Module::Unet, &*model.graph(&one)?)], "ddim")?;
+                let len = model.image_len();
+                chains.batch(&keys, job.steps, len, |missing| {
+                    let all = sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job)?;
+                    let pick = |step: &Vec<f32>| missing.iter().flat_map(|i| &step[i * len..(i + 1) * len]).copied().collect();
+                    Ok(all.iter().map(pick).collect())
+                })?
             }
-            (Architecture::Text(_), Task::Text(request)) => {
-                self.pipeline(gpu)?.unconditional(&request.job, &self.tokens("")?)?
+            (Architecture::Text(model), Task::Text(request)) => {
+                let (text, unet, job) = (model.text_graph(1)?, model.unet_graph(1)?, &request.job);
+                let networks = [(Module::TextEncoder, &text), (Module::Unet, &unet)];
+                let keys = self.chain_keys(task, &networks, job.sampler.name())?;
+                chains.batch(&keys, job.steps, model.latent_len(), |missing| {
+                    let origins = missing.iter().map(|i| job.origins[*i]).collect();
+                    let job = TextJob { origins, ..job.clone() };
+                    Ok(self.pipeline(gpu)?.unconditional(&job, &self.tokens("")?)?)
+                })?
             }
             _ => return Err("a model of another kind than the job needs".into()),
-        }))
+        };
+        Ok(Some(chain))
+    }
+
+    /// Digests of all that each image's chain depends on.
+    fn chain_keys(
+        &self,
+        task: &Task,
+        networks: &[(Module, &Graph)],
+        sampler: &str,
+    ) -> Result<Vec<[u8; 32]>, EngineError> {
+        let mut common = Sha256::new();
+        common.update("masque/chain/1");
+        for (module, graph) in networks {
+            common.update(self.opened(*module)?.digest());
+            common.update(graph.fingerprint());
+        }
+        common.update(format!("{:?};{sampler};{}", self.architecture.scheduler(), task.steps()));
+        let key = |origin: Origin| {
+            let mut h = common.clone();
+            h.update(origin.seed.to_le_bytes());
+            h.update(origin.image.to_le_bytes());
+            h.finalize().into()
+        };
+        Ok(task.origins().into_iter().map(key).collect())
     }
 
     /// Images `[n, h, w, c]` in plaintext, with the task's functions.

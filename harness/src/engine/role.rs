@@ -10,6 +10,7 @@ use masque_engine::net::{self, Listener, TcpOptions};
 use masque_engine::protocol::Cost;
 use masque_models::{Module, Place, Prompt, Wish, sampling, secure_text};
 
+use super::chains::Chains;
 use super::{EngineError, OpenModel, Outcome, Progress, Wanted, adapter_report, peak_rss, request, versions, wanted};
 use crate::config::RunConfig;
 use crate::report::{Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
@@ -114,10 +115,11 @@ pub(super) fn serve_one(
     client: Box<dyn net::Channel>,
     dealer: &str,
     model: &OpenModel,
+    chains: &Chains,
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
     let ready = session::server(gpu.clone(), client, dealer, model, opts)?;
-    let known = model.chain(&gpu, &ready.request.task)?;
+    let known = model.chain(&gpu, chains, &ready.request.task)?;
     run_role(&gpu, ready, None, known.as_deref(), &mut |_| {})
 }
 

@@ -81,6 +81,7 @@ impl Place {
     pub fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.current_dir(self.0.path()).args(args).env_remove("RUST_LOG").env("NO_COLOR", "1");
+        command.env("MASQUE_CACHE", self.path("cache"));
         command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Process { child: command.spawn().expect("the binary starts"), what: args.join(" ") }
     }
