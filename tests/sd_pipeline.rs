@@ -12,7 +12,7 @@ use masque_engine::protocol::Role;
 use masque_engine::testing::World;
 use masque_models::sampling::Guidance;
 use masque_models::{
-    GuidanceWeight, Origin, PlainPipeline, Place, Prompt, Sampler, StableDiffusion, TextJob, TextRequest, Wish,
+    GuidanceWeight, Origin, Place, PlainPipeline, Prompt, Sampler, StableDiffusion, TextJob, TextRequest, Wish,
     secure_text,
 };
 

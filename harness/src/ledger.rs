@@ -52,9 +52,7 @@ impl<'a> Ledger<'a> {
             Err(e) => return Err(Error::output(&path, &e)),
         };
         tracing::debug!(images = batch.numbers.len(), finished = file.images.len(), "batch");
-        let ledger = Self { out, file };
-        ledger.save()?;
-        Ok(ledger)
+        Ok(Self { out, file })
     }
 
     /// Positions of the images that are still to be drawn.

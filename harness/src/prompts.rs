@@ -122,10 +122,14 @@ mod tests {
 
     #[test]
     fn tables() {
-        let text = "seed,prompt,negative_prompt\n7,a red dress,blue\n,\"a bag, two\",\n18446744073709551615,\"\"\"x\"\"\",y\n";
+        let text =
+            "seed,prompt,negative_prompt\n7,a red dress,blue\n,\"a bag, two\",\n18446744073709551615,\"\"\"x\"\"\",y\n";
         let lines = parse("x.CSV", text.as_bytes()).expect("prompts");
-        let wanted =
-            [line("a red dress", Some("blue"), Some(7)), line("a bag, two", None, None), line("\"x\"", Some("y"), Some(u64::MAX))];
+        let wanted = [
+            line("a red dress", Some("blue"), Some(7)),
+            line("a bag, two", None, None),
+            line("\"x\"", Some("y"), Some(u64::MAX)),
+        ];
         assert_eq!(lines, wanted);
         assert_eq!(parse("x.csv", b"prompt\nsea\n").expect("prompts"), [line("sea", None, None)]);
     }

@@ -86,7 +86,9 @@ pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts:
         [ACCEPTED] => {}
         [REFUSED] => {
             let files = request.files();
-            return Err(format!("the server has another model than this client asks for; give both the same {files}").into());
+            return Err(
+                format!("the server has another model than this client asks for; give both the same {files}").into()
+            );
         }
         _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
     }
@@ -117,7 +119,9 @@ pub fn server(
     if !own.architecture.agrees(&architecture, &request.task) {
         send_setup(&mut *client, 3, vec![REFUSED])?;
         let files = request.files();
-        return Err(format!("the client asks for another model than this server has; give both the same {files}").into());
+        return Err(
+            format!("the client asks for another model than this server has; give both the same {files}").into()
+        );
     }
     send_setup(&mut *client, 3, vec![ACCEPTED])?;
     let mut d = net::connect(dealer, "dealer", opts)?;

@@ -7,7 +7,8 @@ use std::path::Path;
 use masque_engine::exec::{ExecError, Plan, PlanConfig};
 use masque_models::sampling::{self, Guidance, Job};
 use masque_models::{
-    ModelError, Module, Origin, Part, Schedule, SchedulerConfig, StableDiffusionConfig, TextRequest, UNet2dConfig, secure_text,
+    ModelError, Module, Origin, Part, Schedule, SchedulerConfig, StableDiffusionConfig, TextJob, TextRequest,
+    UNet2dConfig, secure_text,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -61,6 +62,18 @@ impl Task {
         match self {
             Self::Class(job) => (0..job.count as u64).map(|image| Origin { seed: job.seed, image }).collect(),
             Self::Text(request) => request.job.origins.clone(),
+        }
+    }
+
+    /// The same for the first image only, evaluated once a step.
+    pub fn alone(&self) -> Self {
+        match self {
+            Self::Class(job) => Self::Class(Job { count: 1, scale: 1.0, ..job.clone() }),
+            Self::Text(request) => {
+                let guidance = Guidance { scale: 1.0, ..request.job.guidance };
+                let origins = request.job.origins.iter().take(1).copied().collect();
+                Self::Text(TextRequest { job: TextJob { origins, guidance, ..request.job.clone() }, ..request.clone() })
+            }
         }
     }
 

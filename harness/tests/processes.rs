@@ -32,8 +32,17 @@ fn three_processes_make_the_image_of_one() {
 
 /// A short text-to-image job whose every key is fixed.
 const TEXT_JOB: [&str; 11] = [
-    "--quiet", "--test-keys", "7", "--steps", "1", "--prompt", "a photo of a crimson boot", "--negative-prompt", "teal",
-    "--approx-text", "loose",
+    "--quiet",
+    "--test-keys",
+    "7",
+    "--steps",
+    "1",
+    "--prompt",
+    "a photo of a crimson boot",
+    "--negative-prompt",
+    "teal",
+    "--approx-text",
+    "loose",
 ];
 
 #[test]

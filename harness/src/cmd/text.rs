@@ -92,7 +92,8 @@ impl TextArgs {
         let negative = self.negative_prompt.unwrap_or_default();
         let (mut asked, mut origins, mut numbers) = (vec![], vec![], vec![]);
         for (number, line) in lines.into_iter().enumerate().filter(|(number, _)| shard.has(*number)) {
-            asked.push(Prompt { text: line.prompt, negative: line.negative_prompt.unwrap_or_else(|| negative.clone()) });
+            asked
+                .push(Prompt { text: line.prompt, negative: line.negative_prompt.unwrap_or_else(|| negative.clone()) });
             let by_number = Origin { seed, image: number as u64 };
             origins.push(line.seed.map_or(by_number, |seed| Origin { seed, image: 0 }));
             numbers.push(number);

@@ -43,12 +43,14 @@ impl Chains {
                 return Err("the chain without a condition has another length than the job".into());
             }
             for (at, image) in missing.into_iter().enumerate() {
-                let chain: Vec<f32> = computed.iter().flat_map(|step| &step[at * len..(at + 1) * len]).copied().collect();
+                let chain: Vec<f32> =
+                    computed.iter().flat_map(|step| &step[at * len..(at + 1) * len]).copied().collect();
                 self.write(&keys[image], &chain);
                 chains[image] = Some(chain);
             }
         }
-        let step = |i: usize| chains.iter().flatten().flat_map(|chain| &chain[i * len..(i + 1) * len]).copied().collect();
+        let step =
+            |i: usize| chains.iter().flatten().flat_map(|chain| &chain[i * len..(i + 1) * len]).copied().collect();
         Ok((0..steps).map(step).collect())
     }
 

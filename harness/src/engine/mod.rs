@@ -27,8 +27,8 @@ use crate::task::{Request, Task};
 use crate::units;
 
 use chains::Chains;
-use open_model::Wanted;
 pub use open_model::OpenModel;
+use open_model::Wanted;
 pub use remote::{deal, serve};
 
 /// Any error of the engine or the models; its `Display` and causes become the one line the user reads.

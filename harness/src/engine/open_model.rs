@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use masque_engine::approx::Approx;
+use masque_engine::exec::check_ranges;
 use masque_engine::gpu::Gpu;
 use masque_engine::graph::{Graph, WeightStore};
 use masque_models::sampling::{self, Job};
 use masque_models::text_to_image::{decode, encode};
 use masque_models::{
     Checkpoint, ClassModel, Module, Origin, PlainPipeline, Prompt, SchedulerConfig, StableDiffusionConfig, TextJob,
-    Tokenizer, UNet2dConfig,
+    Tokenizer, UNet2dConfig, clip_text, initial_noise, unet2d_condition, vae_decoder,
 };
 use sha2::{Digest, Sha256};
 
@@ -107,6 +109,41 @@ impl OpenModel {
         Ok(decode(gpu.clone(), self.text()?, weights, latents, request.job.approx_vae)?)
     }
 
+    /// Refuses, at the server, a model whose values the plans of a task cannot hold: one evaluation of each network in plaintext,
+    /// on the first image's noise and no condition.
+    pub fn check_ranges(&self, gpu: &Arc<Gpu>, task: &Task) -> Result<(), EngineError> {
+        let one = task.alone();
+        let parts = self.architecture.parts(&one)?;
+        let model = match (&self.architecture, &one) {
+            (Architecture::Class(model), Task::Class(job)) => {
+                let weights = self.opened(Module::Unet)?;
+                return Ok(sampling::check_model(gpu.clone(), model, weights, job, &parts[0].plan)?);
+            }
+            (Architecture::Text(model), _) => model,
+            _ => return Err("a model of another kind than the job needs".into()),
+        };
+        let null = self.tokens("")?;
+        let text = self.opened(Module::TextEncoder)?;
+        let context = encode(gpu.clone(), model, text, std::slice::from_ref(&null), Approx::Exact)?;
+        let (tokens, steps) = (null.indices(), u32::try_from(model.scheduler.num_train_timesteps).unwrap_or(u32::MAX));
+        let time = model.time_features(steps.saturating_sub(1), 1);
+        let noise: Vec<f32> =
+            one.origins().iter().flat_map(|o| initial_noise(o.seed, o.image, model.latent_len())).collect();
+        for part in parts {
+            let inputs: Vec<(&str, &[f32])> = match part.module {
+                Module::TextEncoder => vec![(clip_text::TOKENS, &tokens)],
+                Module::Unet => vec![
+                    (unet2d_condition::SAMPLE, &noise),
+                    (unet2d_condition::TIME_FEATURES, &time),
+                    (unet2d_condition::CONTEXT, &context),
+                ],
+                Module::Vae => vec![(vae_decoder::LATENT, &noise)],
+            };
+            check_ranges(gpu.clone(), part.graph, self.opened(part.module)?, &part.plan, &inputs)?;
+        }
+        Ok(())
+    }
+
     /// The plaintext chain that the score guidance looks at; none without that guidance. Taken from disk as far as it is there.
     pub fn chain(&self, gpu: &Arc<Gpu>, chains: &Chains, task: &Task) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
         if task.guidance().eta == 0.0 {
@@ -119,7 +156,8 @@ impl OpenModel {
                 let len = model.image_len();
                 chains.batch(&keys, job.steps, len, |missing| {
                     let all = sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job)?;
-                    let pick = |step: &Vec<f32>| missing.iter().flat_map(|i| &step[i * len..(i + 1) * len]).copied().collect();
+                    let pick =
+                        |step: &Vec<f32>| missing.iter().flat_map(|i| &step[i * len..(i + 1) * len]).copied().collect();
                     Ok(all.iter().map(pick).collect())
                 })?
             }

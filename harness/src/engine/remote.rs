@@ -7,8 +7,8 @@ use masque_engine::gpu::Gpu;
 use masque_engine::net::{self, Listener};
 use masque_models::Module;
 
-use super::role::{self, Done};
 use super::chains::Chains;
+use super::role::{self, Done};
 use super::{EngineError, OpenModel, Opened, Outcome, Progress, adapter_choice};
 use crate::config::{DealerConfig, RunConfig, ServeConfig};
 use crate::session;

@@ -119,7 +119,9 @@ pub(super) fn serve_one(
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
     let ready = session::server(gpu.clone(), client, dealer, model, opts)?;
-    let known = model.chain(&gpu, chains, &ready.request.task)?;
+    let task = &ready.request.task;
+    model.check_ranges(&gpu, task)?;
+    let known = model.chain(&gpu, chains, task)?;
     run_role(&gpu, ready, None, known.as_deref(), &mut |_| {})
 }
 
@@ -191,12 +193,7 @@ fn layers(client: &Done, all: &[&Done]) -> Vec<Layer> {
 }
 
 /// What the roles of this process found, put together.
-pub(super) fn outcome(
-    gpu: &Gpu,
-    wall_s: f64,
-    client: Done,
-    others: Vec<(Role, Done)>,
-) -> Result<Outcome, EngineError> {
+pub(super) fn outcome(gpu: &Gpu, wall_s: f64, client: Done, others: Vec<(Role, Done)>) -> Result<Outcome, EngineError> {
     let all: Vec<&Done> = [&client].into_iter().chain(others.iter().map(|(_, d)| d)).collect();
     let per_layer = layers(&client, &all);
     let setup_bytes = all.iter().map(|d| d.setup_bytes).sum();
