@@ -1,22 +1,17 @@
 //! `harness run`: generates images and writes pictures, a page and a report.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::{CacheArgs, GpuArgs, KeyArgs, StallArgs, peer_address};
 use crate::config::{self, Approx, Guidance, Mode, RunConfig, Secret, Transport, Weight};
-use crate::engine::{Engine, EngineError, Outcome, Progress};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::html;
-use crate::images::{self, Pictures};
+use crate::job;
 use crate::model::{Kind, Model};
-use crate::output::{self, OutputDir};
-use crate::progress::Reporter;
-use crate::report::Report;
+use crate::output::OutputDir;
 use crate::subject::Subject;
-use crate::units;
 
 use super::text::TextArgs;
 

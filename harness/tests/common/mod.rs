@@ -53,6 +53,20 @@ impl Place {
         place
     }
 
+    /// Adds the small text-to-image model as `words`.
+    pub fn with_words(self) -> Self {
+        copy(&asset("mini-sd"), &self.path("words"));
+        self
+    }
+
+    /// Changes a JSON file.
+    pub fn edit(&self, file: &str, how: impl FnOnce(&mut serde_json::Value)) {
+        let file = self.path(file);
+        let mut json = serde_json::from_slice(&fs::read(&file).expect("a fixture")).expect("JSON");
+        how(&mut json);
+        fs::write(file, json.to_string()).expect("temporary file");
+    }
+
     /// A path in this place.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
@@ -102,6 +116,20 @@ impl Place {
     pub fn results(&self, out: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(out)).into_iter().flatten();
         entries.map(|e| e.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("temporary folder");
+    for entry in fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("temporary file");
+        }
     }
 }
 
