@@ -51,13 +51,13 @@ fn prompts_stay_with_the_client() {
     let model = asset("mini-sd");
     let model = ["--model", model.to_str().expect("a plain path")];
     let run = |flags: &[&str], out: &str| {
-        let end = place.start(&[&["-vvv", "run", "--out", out], &TEXT_JOB[..], &model, flags].concat()).end();
+        let end = place.start(&[&["-vv", "run", "--out", out], &TEXT_JOB[..], &model, flags].concat()).end();
         assert_eq!(end.code, Some(0), "{end:?}");
         let report = fs::read_to_string(place.path(out).join("report.json")).expect("a report");
         (fs::read(place.path(out).join("image-0000.png")).expect("a picture"), report, end)
     };
-    let (dealer, dealer_at) = place.listen(&["-vvv", "dealer", "--test-keys", "7"]);
-    let serve = ["-vvv", "serve", "--dealer", &dealer_at, "--test-keys", "7"];
+    let (dealer, dealer_at) = place.listen(&["-vv", "dealer", "--test-keys", "7"]);
+    let serve = ["-vv", "serve", "--dealer", &dealer_at, "--test-keys", "7"];
     let (server, server_at) = place.listen(&[&serve[..], &model].concat());
     let (there, report, client) = run(&["--connect", &server_at, "--dealer", &dealer_at], "there");
     for (name, end) in [("server", server.end()), ("dealer", dealer.end()), ("client", client)] {

@@ -1,8 +1,8 @@
 //! Real `harness` processes with deadlines, and model folders to spoil.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -23,6 +23,8 @@ pub struct Place(tempfile::TempDir);
 pub struct Process {
     child: Child,
     what: String,
+    /// A file, as nobody empties a pipe while the process runs.
+    stderr: File,
 }
 
 /// How a process ended.
@@ -96,8 +98,10 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.current_dir(self.0.path()).args(args).env_remove("RUST_LOG").env("NO_COLOR", "1");
         command.env("MASQUE_CACHE", self.path("cache"));
-        command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Process { child: command.spawn().expect("the binary starts"), what: args.join(" ") }
+        let stderr = tempfile::tempfile().expect("temporary file");
+        let theirs = stderr.try_clone().expect("a second handle");
+        command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(theirs);
+        Process { child: command.spawn().expect("the binary starts"), what: args.join(" "), stderr }
     }
 
     /// Starts a role that listens, and tells where.
@@ -155,7 +159,8 @@ impl Process {
         };
         let mut end = End { code: status.code(), stdout: String::new(), stderr: String::new() };
         self.child.stdout.take().expect("piped").read_to_string(&mut end.stdout).expect("text");
-        self.child.stderr.take().expect("piped").read_to_string(&mut end.stderr).expect("text");
+        self.stderr.rewind().expect("a file");
+        self.stderr.read_to_string(&mut end.stderr).expect("text");
         end
     }
 
