@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 
 /// The model that is used where none is named, relative to the repository.
-pub const DEFAULT: &str = "assets/binary-mnist";
+pub const DEFAULT: &str = "assets/mini-sd";
 
 /// Steps a scheduler was trained with, where its file does not say.
 const TRAIN_STEPS: u32 = 1000;

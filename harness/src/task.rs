@@ -123,7 +123,7 @@ impl Task {
 #[derive(Clone, Debug)]
 pub enum Architecture {
     /// Class-conditional, on pixels.
-    Class(sampling::Architecture),
+    Class(Box<sampling::Architecture>),
     /// Text to image.
     Text(Box<StableDiffusionConfig>),
 }
@@ -208,10 +208,10 @@ impl Request {
         Ok(match &self.task {
             Task::Class(_) => {
                 let [unet, scheduler] = CLASS_FILES;
-                Architecture::Class(sampling::Architecture {
+                Architecture::Class(Box::new(sampling::Architecture {
                     unet: UNet2dConfig::parse(unet, text(unet)?)?,
                     scheduler: SchedulerConfig::parse(scheduler, text(scheduler)?)?,
-                })
+                }))
             }
             Task::Text(_) => {
                 let [a, b, c, d] = StableDiffusionConfig::FILES;

@@ -21,7 +21,7 @@ const CLASSES: [u32; 4] = [0, 0, 1, 1];
 /// Flags of `harness run`, as typed.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Model folder in diffusers' layout: text to image or class-conditional [default: assets/binary-mnist]
+    /// Model folder in diffusers' layout: text to image or class-conditional [default: assets/mini-sd]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// One class for all images

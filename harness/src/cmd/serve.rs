@@ -19,7 +19,7 @@ pub struct ServeArgs {
     /// Where the dealer listens
     #[arg(long, value_name = "HOST:PORT", value_parser = peer_address)]
     pub dealer: String,
-    /// Model folder in diffusers' layout [default: assets/binary-mnist]
+    /// Model folder in diffusers' layout [default: assets/mini-sd]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Exit after this many sessions [default: never]

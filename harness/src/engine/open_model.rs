@@ -60,11 +60,11 @@ impl OpenModel {
         if modules.is_empty() {
             let unet = UNet2dConfig::read(folder.join("unet/config.json"))?;
             let scheduler = SchedulerConfig::read(folder.join("scheduler/scheduler_config.json"))?;
-            let architecture = Architecture::Class(sampling::Architecture { unet, scheduler });
+            let architecture = Architecture::Class(Box::new(sampling::Architecture { unet, scheduler }));
             return Ok(Self { architecture, weights: HashMap::new(), tokenizer: None });
         }
         let ClassModel { config: unet, scheduler, weights } = ClassModel::open(folder)?;
-        let architecture = Architecture::Class(sampling::Architecture { unet, scheduler });
+        let architecture = Architecture::Class(Box::new(sampling::Architecture { unet, scheduler }));
         Ok(Self { architecture, weights: HashMap::from([(Module::Unet, Arc::new(weights))]), tokenizer: None })
     }
 
