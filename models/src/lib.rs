@@ -2,8 +2,8 @@
 //!
 //! A model here is a folder as diffusers writes it. [`ClassModel::open`] and [`StableDiffusion::open`] read and check one;
 //! [`ClassModel::graph`] and [`StableDiffusionConfig`] turn networks into engine graphs, [`Schedule`] a configuration into the
-//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`] and [`text_to_image`] run them,
-//! [`evaluation`] does for experiments.
+//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`], [`text_to_image`] and
+//! [`secure_text`] run them, [`evaluation`] does for experiments.
 
 mod blocks;
 mod class_model;
@@ -18,6 +18,7 @@ mod noise;
 pub mod presets;
 pub mod sampling;
 mod schedule;
+pub mod secure_text;
 mod stable_diffusion;
 mod tap;
 pub mod text_to_image;
@@ -36,7 +37,8 @@ pub use guidance::GuidanceWeight;
 pub use info::Info;
 pub use noise::{initial_noise, step_noise};
 pub use schedule::{Clip, Rule, Sampler, Schedule, Step, Update, ddim_step};
-pub use stable_diffusion::{StableDiffusion, StableDiffusionConfig};
+pub use secure_text::{Part, Place, TextRequest, Wish};
+pub use stable_diffusion::{Module, StableDiffusion, StableDiffusionConfig};
 pub use tap::tap;
 pub use text_to_image::{Origin, PlainPipeline, TextJob};
 pub use tokenizer::{Prompt, Tokenizer};
