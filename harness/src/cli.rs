@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{bench, dealer, plan, run, serve};
+use crate::cmd::{bench, dealer, eval, plan, run, serve};
 use crate::config::{AdapterChoice, GpuConfig, Kernels, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
@@ -33,6 +33,8 @@ pub enum Command {
     Devices,
     /// Print the fixed-point plan of a model: ring and fraction bits of every tensor, and what it will cost
     Plan(plan::PlanArgs),
+    /// Compare functions and methods on many images: tables, pictures, intervals
+    Eval(Box<eval::EvalArgs>),
     /// Measure operations on shares
     Bench {
         /// What to measure
@@ -46,6 +48,7 @@ impl Command {
     pub fn roles(&self) -> usize {
         match self {
             Self::Run(args) if args.all_roles() => 3,
+            Self::Eval(args) if args.on_shares() => 3,
             Self::Bench { .. } => 3,
             _ => 1,
         }

@@ -1,5 +1,7 @@
 //! Numbers for people. Sizes are decimal: 1 GB = 10^9 bytes.
 
+use std::fmt::Write;
+
 /// `1.23 GB`, with three significant digits from 1 kB on.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
@@ -55,6 +57,22 @@ fn significant(value: f64) -> String {
         v if v < 99.95 => format!("{v:.1}"),
         v => format!("{v:.0}"),
     }
+}
+
+/// Text in columns; the first is left-aligned.
+pub fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        for (c, (entry, width)) in line.iter().zip(&widths).enumerate() {
+            let _ = if c == 0 { write!(text, "{entry:width$}") } else { write!(text, "  {entry:>width$}") };
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod dealer;
 pub mod devices;
+pub mod eval;
 pub mod plan;
 pub mod run;
 pub mod serve;
@@ -21,6 +22,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Serve(args) => serve::execute(args),
         Command::Devices => devices::execute(),
         Command::Plan(args) => plan::execute(&args),
+        Command::Eval(args) => eval::execute(*args),
         Command::Bench { what } => bench::execute(what),
     }
 }

@@ -6,18 +6,18 @@
 
 use std::path::Path;
 
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::eigen::Matrix;
 use crate::error::{Error, Result};
 
 /// Mean and covariance of a set of features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     /// Mean.
-    pub mean: DVector<f64>,
+    pub mean: Vec<f64>,
     /// Covariance, normalised by one less than the number of rows.
-    pub covariance: DMatrix<f64>,
+    pub covariance: Matrix,
 }
 
 impl Moments {
@@ -27,10 +27,10 @@ impl Moments {
         if n < 2 || features.len() != n * width {
             return None;
         }
-        let rows = DMatrix::from_row_iterator(n, width, features.iter().map(|v| f64::from(*v)));
-        let mean: DVector<f64> = rows.row_mean().transpose();
-        let centred = DMatrix::from_fn(n, width, |i, j| rows[(i, j)] - mean[j]);
-        let covariance = centred.transpose() * &centred / (n - 1) as f64;
+        let at = |row: usize, i: usize| f64::from(features[row * width + i]);
+        let mean: Vec<f64> = (0..width).map(|i| (0..n).map(|row| at(row, i)).sum::<f64>() / n as f64).collect();
+        let product = |i: usize, j: usize| (0..n).map(|row| (at(row, i) - mean[i]) * (at(row, j) - mean[j])).sum::<f64>();
+        let covariance = Matrix::from_fn(width, |i, j| product(i, j) / (n - 1) as f64);
         Some(Self { mean, covariance })
     }
 
@@ -49,18 +49,14 @@ impl Moments {
             let what = format!("mean has {d} elements, so covariance needs {}, not {}", d * d, covariance.len());
             return Err(Error::input(path, what));
         }
-        Ok(Self { mean: DVector::from_vec(mean), covariance: DMatrix::from_row_slice(d, d, &covariance) })
+        Ok(Self { mean, covariance: Matrix { n: d, entries: covariance } })
     }
 
     /// The file that [`Moments::read`] reads.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let d = self.mean.len();
-        let bytes = |values: Vec<f64>| values.into_iter().flat_map(f64::to_le_bytes).collect::<Vec<u8>>();
-        let (mean, covariance) = (
-            bytes(self.mean.iter().copied().collect()),
-            // Symmetric: columns are rows.
-            bytes(self.covariance.iter().copied().collect()),
-        );
+        let bytes = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let (mean, covariance) = (bytes(&self.mean), bytes(&self.covariance.entries));
         let view = |shape: Vec<usize>, data| TensorView::new(Dtype::F64, shape, data);
         let bad = |e: safetensors::SafeTensorError| Error::Setting(format!("moments cannot be stored: {e}"));
         let tensors = [
@@ -79,13 +75,13 @@ pub fn frechet(a: &Moments, b: &Moments) -> Option<f64> {
     if a.mean.len() != b.mean.len() {
         return None;
     }
-    let eigen = SymmetricEigen::new(a.covariance.clone());
-    let roots = eigen.eigenvalues.map(|v| v.max(0.0).sqrt());
-    let root = &eigen.eigenvectors * DMatrix::from_diagonal(&roots) * eigen.eigenvectors.transpose();
-    let inner = &root * &b.covariance * &root;
-    let inner = (&inner + inner.transpose()) * 0.5;
-    let trace: f64 = SymmetricEigen::new(inner).eigenvalues.iter().map(|v| v.max(0.0).sqrt()).sum();
-    Some((&a.mean - &b.mean).norm_squared() + a.covariance.trace() + b.covariance.trace() - 2.0 * trace)
+    let root = a.covariance.root();
+    let inner = root.times(&b.covariance).times(&root);
+    // Symmetric but for rounding.
+    let inner = Matrix::from_fn(inner.n, |i, j| (inner.at(i, j) + inner.at(j, i)) / 2.0);
+    let trace: f64 = inner.eigen().0.iter().map(|v| v.max(0.0).sqrt()).sum();
+    let means: f64 = a.mean.iter().zip(&b.mean).map(|(a, b)| (a - b).powi(2)).sum();
+    Some(means + a.covariance.trace() + b.covariance.trace() - 2.0 * trace)
 }
 
 #[cfg(test)]
@@ -121,14 +117,14 @@ mod tests {
     #[test]
     fn of_known_normal_distributions() {
         let moments = |mean: f64, variances: [f64; 2]| Moments {
-            mean: DVector::from_element(2, mean),
-            covariance: DMatrix::from_diagonal(&DVector::from_row_slice(&variances)),
+            mean: vec![mean; 2],
+            covariance: Matrix::from_fn(2, |i, j| if i == j { variances[i] } else { 0.0 }),
         };
         let d = frechet(&moments(0.0, [4.0, 0.0]), &moments(1.0, [1.0, 9.0])).expect("equal widths");
         assert!((d - (2.0 + 1.0 + 9.0)).abs() < 1e-12, "{d}");
         let same = moments(3.0, [2.0, 5.0]);
         assert!(frechet(&same, &same).expect("equal widths").abs() < 1e-9);
-        let other = Moments { mean: DVector::zeros(3), covariance: DMatrix::zeros(3, 3) };
+        let other = Moments { mean: vec![0.0; 3], covariance: Matrix::from_fn(3, |_, _| 0.0) };
         assert_eq!(frechet(&same, &other), None);
     }
 

@@ -16,7 +16,7 @@ use super::wishes::{self, Asked, hex};
 use super::{Config, SESSION, origin};
 use crate::cli::{Cli, Command};
 use crate::config::Mode;
-use crate::engine::{self, EngineError, Progress};
+use crate::engine::{Engine, EngineError, Progress};
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
 
@@ -62,6 +62,7 @@ pub struct Generator<'a> {
     subject: &'a Subject,
     judge: Option<&'a mut Judge>,
     reporter: Reporter,
+    engine: Engine,
     done: u64,
     total: u64,
 }
@@ -69,7 +70,7 @@ pub struct Generator<'a> {
 impl<'a> Generator<'a> {
     /// Ready to start.
     pub fn new(config: &'a Config, subject: &'a Subject, judge: Option<&'a mut Judge>) -> Self {
-        Self { config, subject, judge, reporter: Reporter::new(config.quiet), done: 0, total: 0 }
+        Self { config, subject, judge, reporter: Reporter::new(config.quiet), engine: Engine::default(), done: 0, total: 0 }
     }
 
     fn image_len(&self) -> usize {
@@ -183,7 +184,7 @@ impl<'a> Generator<'a> {
         let mut batch = Batch::default();
         for (s, some) in wishes.chunks(SESSION).enumerate() {
             let config = secure_job(self.config, row, first / SESSION + s, some)?;
-            let out = engine::generate(&config, &mut |_| {})?;
+            let out = self.engine.generate(&config, &mut |_| {})?;
             batch.images.extend(out.images);
             batch.seconds += out.wall_s;
             batch.online_bytes += out.online_bytes.total();

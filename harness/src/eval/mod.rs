@@ -4,13 +4,13 @@
 //! [`rows`] says what is compared, [`generate`] makes images and keeps them ([`store`]), [`measure`] turns them into a
 //! [`report::Report`], which [`table`] and [`page`] show.
 
+mod eigen;
 pub mod fid;
 pub mod generate;
 pub mod judge;
 pub mod measure;
 pub mod page;
 pub mod paper;
-pub mod plot;
 pub mod report;
 pub mod rows;
 pub mod ssim;

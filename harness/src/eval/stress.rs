@@ -7,7 +7,6 @@ use std::str::FromStr;
 use masque_engine::approx::{Approx, Exp, Piecewise, Segment};
 use masque_engine::functions::Functions;
 use masque_engine::graph::ops::Function;
-use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 /// One knob and how far it is turned.
@@ -31,19 +30,36 @@ pub const SWEEP: &str = "bits:6,bits:4,bits:3,bits:2,exp-degree:2,exp-degree:1,e
 
 const SAMPLES: usize = 400;
 
-/// Least-squares polynomial of a function, at the Chebyshev nodes of an interval, where it is also evaluated best.
+/// Least-squares polynomial of a function at the Chebyshev nodes of an interval, in powers of its argument, lowest first.
+///
+/// Chebyshev's polynomials are orthogonal on these nodes, so that the coefficients are plain sums.
 fn fit(f: impl Fn(f64) -> f64, low: f64, high: f64, degree: u32) -> Vec<f64> {
-    let node = |i: usize| {
-        let angle = (i as f64 + 0.5) / SAMPLES as f64 * std::f64::consts::PI;
-        (low + high) / 2.0 + (high - low) / 2.0 * angle.cos()
+    let (middle, half) = ((low + high) / 2.0, (high - low) / 2.0);
+    let angle = |i: usize| (i as f64 + 0.5) / SAMPLES as f64 * std::f64::consts::PI;
+    let coefficient = |k: usize| {
+        let sum: f64 = (0..SAMPLES).map(|i| f(middle + half * angle(i).cos()) * (k as f64 * angle(i)).cos()).sum();
+        sum * if k == 0 { 1.0 } else { 2.0 } / SAMPLES as f64
     };
-    // In units of the largest argument, so that powers stay comparable.
-    let unit = low.abs().max(high.abs());
-    let columns = degree as usize + 1;
-    let matrix = DMatrix::from_fn(SAMPLES, columns, |i, k| (node(i) / unit).powi(k as i32));
-    let values = DVector::from_fn(SAMPLES, |i, _| f(node(i)));
-    let solved = matrix.svd(true, true).solve(&values, 1e-12).unwrap_or_else(|_| DVector::zeros(columns));
-    solved.iter().enumerate().map(|(k, c)| c / unit.powi(k as i32)).collect()
+    // y = (x - middle) / half as a polynomial in x, and T_k(y) by their recurrence.
+    let times_y = |p: &[f64]| {
+        let mut q = vec![0.0; p.len() + 1];
+        for (i, c) in p.iter().enumerate() {
+            q[i] -= c * middle / half;
+            q[i + 1] += c / half;
+        }
+        q
+    };
+    let mut total = vec![0.0; degree as usize + 1];
+    let (mut last, mut this): (Vec<f64>, Vec<f64>) = (vec![], vec![1.0]);
+    for k in 0..=degree as usize {
+        let c = coefficient(k);
+        total.iter_mut().zip(&this).for_each(|(t, p)| *t += c * p);
+        let twice = if k == 0 { 1.0 } else { 2.0 };
+        let mut next: Vec<f64> = times_y(&this).iter().map(|v| twice * v).collect();
+        next.iter_mut().zip(&last).for_each(|(n, l)| *n -= l);
+        last = std::mem::replace(&mut this, next);
+    }
+    total
 }
 
 /// 0, a fit, the identity.
