@@ -110,9 +110,9 @@ impl Blocks {
     /// Fails if no attention was perturbed although a block was named.
     pub(crate) fn check_identity(&self) -> Result<(), ModelError> {
         match &self.identity {
-            Some(block) if self.identities == 0 => {
-                Err(ModelError::Request(format!("no self-attention of the network has a path that begins with {block:?}")))
-            }
+            Some(block) if self.identities == 0 => Err(ModelError::Request(format!(
+                "no self-attention of the network has a path that begins with {block:?}"
+            ))),
             _ => Ok(()),
         }
     }

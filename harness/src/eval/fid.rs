@@ -29,7 +29,8 @@ impl Moments {
         }
         let at = |row: usize, i: usize| f64::from(features[row * width + i]);
         let mean: Vec<f64> = (0..width).map(|i| (0..n).map(|row| at(row, i)).sum::<f64>() / n as f64).collect();
-        let product = |i: usize, j: usize| (0..n).map(|row| (at(row, i) - mean[i]) * (at(row, j) - mean[j])).sum::<f64>();
+        let product =
+            |i: usize, j: usize| (0..n).map(|row| (at(row, i) - mean[i]) * (at(row, j) - mean[j])).sum::<f64>();
         let covariance = Matrix::from_fn(width, |i, j| product(i, j) / (n - 1) as f64);
         Some(Self { mean, covariance })
     }
@@ -59,10 +60,8 @@ impl Moments {
         let (mean, covariance) = (bytes(&self.mean), bytes(&self.covariance.entries));
         let view = |shape: Vec<usize>, data| TensorView::new(Dtype::F64, shape, data);
         let bad = |e: safetensors::SafeTensorError| Error::Setting(format!("moments cannot be stored: {e}"));
-        let tensors = [
-            ("mean", view(vec![d], &mean).map_err(bad)?),
-            ("covariance", view(vec![d, d], &covariance).map_err(bad)?),
-        ];
+        let tensors =
+            [("mean", view(vec![d], &mean).map_err(bad)?), ("covariance", view(vec![d, d], &covariance).map_err(bad)?)];
         safetensors::serialize(tensors, None).map_err(bad)
     }
 }

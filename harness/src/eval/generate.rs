@@ -47,7 +47,9 @@ impl Stores {
         for (row, _) in &config.rows {
             stores.rows.push(Store::open(&config.out, &row.folder(), &fixed(Some(row)))?);
             let key = (row.sampler, row.steps);
-            if matches!(row.method, Method::Guidance { .. }) && row.mode == Mode::Plain && !stores.chains.contains_key(&key)
+            if matches!(row.method, Method::Guidance { .. })
+                && row.mode == Mode::Plain
+                && !stores.chains.contains_key(&key)
             {
                 stores.chains.insert(key, Store::open(&config.out, &chain_name(key.0, key.1), &fixed(None))?);
             }
@@ -70,7 +72,15 @@ pub struct Generator<'a> {
 impl<'a> Generator<'a> {
     /// Ready to start.
     pub fn new(config: &'a Config, subject: &'a Subject, judge: Option<&'a mut Judge>) -> Self {
-        Self { config, subject, judge, reporter: Reporter::new(config.quiet), engine: Engine::default(), done: 0, total: 0 }
+        Self {
+            config,
+            subject,
+            judge,
+            reporter: Reporter::new(config.quiet),
+            engine: Engine::default(),
+            done: 0,
+            total: 0,
+        }
     }
 
     fn image_len(&self) -> usize {
@@ -160,9 +170,9 @@ impl<'a> Generator<'a> {
         let mut verifier = |samples: &[f32]| -> std::result::Result<Vec<f64>, SamplingError> {
             let images = subject.images(samples.to_vec(), &ends)?;
             let Some(judge) = judge.as_mut() else { return Ok(vec![0.0; wishes.len()]) };
-            let found = judge.look(&clean(&images), channels).map_err(|e| {
-                SamplingError::from(masque_models::ModelError::Request(e.one_line()))
-            })?;
+            let found = judge
+                .look(&clean(&images), channels)
+                .map_err(|e| SamplingError::from(masque_models::ModelError::Request(e.one_line())))?;
             let particles = found.log_probabilities.len() / wishes.len().max(1);
             let reward = |(i, logs): (usize, &Vec<f64>)| {
                 wishes[i / particles.max(1)].class.and_then(|c| logs.get(c).copied()).unwrap_or(0.0)

@@ -98,7 +98,10 @@ impl Judge {
         }
         let size = self.size();
         let expected = || {
-            Error::input(path, format!("needs `mean` and `covariance`, or `images` of bytes in the shape [n, {size}, {size}]"))
+            Error::input(
+                path,
+                format!("needs `mean` and `covariance`, or `images` of bytes in the shape [n, {size}, {size}]"),
+            )
         };
         let images = file.tensor("images").map_err(|_| expected())?;
         if images.dtype() != Dtype::U8 || images.shape().len() != 3 || images.shape()[1..] != [size, size] {

@@ -118,7 +118,11 @@ pub fn table(number: u8, base: &Base) -> Result<Table> {
             let what = "times the network, not images: use harness bench with --link lan or --link wan";
             return Err(Error::Setting(format!("--table {number} {what}")));
         }
-        _ => return Err(Error::Setting(format!("--table {number}: the paper has tables 1, 2, 3, 4, 5, 6 and 8 of images"))),
+        _ => {
+            return Err(Error::Setting(format!(
+                "--table {number}: the paper has tables 1, 2, 3, 4, 5, 6 and 8 of images"
+            )));
+        }
     };
     let mut rows: Vec<(Row, Option<String>)> = rows.into_iter().map(|(row, f)| (row, Some(f.into()))).collect();
     // The exact images are the measure of distance even where the paper's table has no such row.

@@ -146,10 +146,7 @@ impl Row {
 
     /// Whether the row is what others are compared with: exact functions and no method, in plaintext.
     pub fn is_reference(&self) -> bool {
-        self.approx == Approx::Exact
-            && self.stress.is_none()
-            && self.method == Method::None
-            && self.mode == Mode::Plain
+        self.approx == Approx::Exact && self.stress.is_none() && self.method == Method::None && self.mode == Mode::Plain
     }
 
     /// Whether two rows differ in functions and method only: their images start from the same noise and take the same

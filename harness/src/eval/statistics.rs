@@ -39,8 +39,7 @@ fn macro_f1(pairs: impl Iterator<Item = (usize, usize)> + Clone) -> f64 {
         let count = |f: &dyn Fn(bool, bool) -> bool| {
             pairs.clone().filter(|(wanted, found)| f(wanted == class, found == class)).count() as f64
         };
-        let (hits, false_hits, misses) =
-            (count(&|w, f| w && f), count(&|w, f| !w && f), count(&|w, f| w && !f));
+        let (hits, false_hits, misses) = (count(&|w, f| w && f), count(&|w, f| !w && f), count(&|w, f| w && !f));
         2.0 * hits / (2.0 * hits + false_hits + misses).max(1.0)
     };
     classes.iter().map(one).sum::<f64>() / classes.len().max(1) as f64

@@ -131,7 +131,8 @@ mod tests {
     fn batches_come_back_and_other_settings_are_refused() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let store = Store::open(dir.path(), "row", &fixed()).expect("new");
-        let batch = Batch { images: vec![0.5, -1.0, 0.25, 1.5], seconds: 1.25, online_bytes: 7, offline_bytes: 1 << 40 };
+        let batch =
+            Batch { images: vec![0.5, -1.0, 0.25, 1.5], seconds: 1.25, online_bytes: 7, offline_bytes: 1 << 40 };
         assert_eq!(store.load(0).expect("readable"), None);
         store.save(0, [1, 2, 1], &batch).expect("writable");
         let again = Store::open(dir.path(), "row", &fixed()).expect("the same settings");

@@ -26,7 +26,8 @@ pub enum Stress {
 }
 
 /// What the sweep tries where no list is given.
-pub const SWEEP: &str = "bits:6,bits:4,bits:3,bits:2,exp-degree:2,exp-degree:1,exp-range:2,exp-range:1,degree:4,degree:2,border:2,border:1";
+pub const SWEEP: &str =
+    "bits:6,bits:4,bits:3,bits:2,exp-degree:2,exp-degree:1,exp-range:2,exp-range:1,degree:4,degree:2,border:2,border:1";
 
 const SAMPLES: usize = 400;
 
@@ -114,7 +115,9 @@ impl FromStr for Stress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let form = || {
-            format!("{text:?} is no knob; choose bits:N, exp-degree:N, exp-range:X, degree:N or border:X, for example bits:4")
+            format!(
+                "{text:?} is no knob; choose bits:N, exp-degree:N, exp-range:X, degree:N or border:X, for example bits:4"
+            )
         };
         let (knob, value) = text.split_once(':').ok_or_else(form)?;
         let whole = |most: u32| value.parse::<u32>().ok().filter(|n| *n <= most).ok_or_else(form);
@@ -170,6 +173,8 @@ mod tests {
         assert_eq!(Functions { fraction: None, ..f.clone() }, loose);
         assert_eq!(f.fraction, Some(4));
         let silu = Stress::Degree(8).functions(Approx::Loose).silu.expect("a table");
-        assert!((silu.eval(1.0) - Approx::Exact.silu(1.0)).abs() < 0.02 && silu.eval(-7.0) == 0.0 && silu.eval(7.0) == 7.0);
+        assert!(
+            (silu.eval(1.0) - Approx::Exact.silu(1.0)).abs() < 0.02 && silu.eval(-7.0) == 0.0 && silu.eval(7.0) == 7.0
+        );
     }
 }

@@ -52,7 +52,9 @@ pub fn columns(report: &Report) -> Vec<Column> {
 pub fn notes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(judge) = &report.judge {
-        notes.push(format!("accuracy, F1: of the requested class, by a {judge}; intervals by Wilson and by 1,000 resamples."));
+        notes.push(format!(
+            "accuracy, F1: of the requested class, by a {judge}; intervals by Wilson and by 1,000 resamples."
+        ));
     }
     if report.rows.iter().any(|r| r.drift.is_some()) {
         notes.push(
@@ -64,14 +66,21 @@ pub fn notes(report: &Report) -> Vec<String> {
         notes.push(format!("FD: Frechet distance to real images, {distance}; biased upward for few images."));
     }
     if report.rows.iter().any(|r| r.against.is_some()) {
-        notes.push("PSNR, SSIM: to the exact images of the same noise; on shares, to the same row in plaintext.".into());
+        notes
+            .push("PSNR, SSIM: to the exact images of the same noise; on shares, to the same row in plaintext.".into());
     }
     let broken: usize = report.rows.iter().map(|r| r.broken).sum();
     if broken > 0 {
-        notes.push(format!("{} hold values that are no numbers; they count as grey there.", units::plural(broken as u64, "image")));
+        notes.push(format!(
+            "{} hold values that are no numbers; they count as grey there.",
+            units::plural(broken as u64, "image")
+        ));
     }
     if report.rows.iter().any(|r| r.paper.is_some()) {
-        notes.push("The paper's figures are of other models, data and feature networks: only directions can be compared.".into());
+        notes.push(
+            "The paper's figures are of other models, data and feature networks: only directions can be compared."
+                .into(),
+        );
     }
     notes
 }

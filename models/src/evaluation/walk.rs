@@ -89,7 +89,9 @@ impl Subject {
         verifier: Option<&mut Verifier<'_>>,
         step: &mut dyn FnMut(),
     ) -> Result<Vec<f32>, SamplingError> {
-        if matches!(settings.method, Method::Score { .. }) && chain.is_none_or(|c| c.predictions.len() != settings.steps) {
+        if matches!(settings.method, Method::Score { .. })
+            && chain.is_none_or(|c| c.predictions.len() != settings.steps)
+        {
             return Err(ModelError::Request("score guidance needs the chain without a condition".into()).into());
         }
         let none = |n: usize| (settings.scale != 1.0).then(|| none.repeat(n));
@@ -133,7 +135,11 @@ impl Subject {
         let both = [conditions.rows.as_slice(), conditions.none.as_deref().unwrap_or(&[])].concat();
         let predict = |net: &mut Plain, x: &[f32], step: &Step, rows: &[f32]| {
             let time = self.time_features(step.t, x.len() / len);
-            net.run(&[(crate::unet2d::SAMPLE, x), (crate::unet2d::TIME_FEATURES, &time), (self.condition_input(), rows)])
+            net.run(&[
+                (crate::unet2d::SAMPLE, x),
+                (crate::unet2d::TIME_FEATURES, &time),
+                (self.condition_input(), rows),
+            ])
         };
         let mut x = self.start(origins);
         let mut best = vec![f64::NEG_INFINITY; n];
