@@ -82,7 +82,7 @@ pub struct EvalArgs {
     /// Folder of the classifier that judges [default: classifier/ in the model's folder, if it is there]
     #[arg(long, value_name = "DIR")]
     pub judge: Option<PathBuf>,
-    /// Real images, or moments of their features [default: reference.safetensors in the model's folder, if it is there]
+    /// Real images to measure the distance to: safetensors with `images` [n, h, w] of bytes, or `mean` and `covariance`
     #[arg(long, value_name = "FILE")]
     pub real: Option<PathBuf>,
     /// Folder for results. An evaluation that was interrupted goes on with the same flags
@@ -209,11 +209,15 @@ impl EvalArgs {
             (None, Kind::Text) => wishes::prompts(n),
             (None, Kind::Classes(classes)) => wishes::classes(classes as usize, n),
         };
-        let beside = |name: &str| Some(model.path.join(name)).filter(|p| p.exists());
-        let judge = self.judge.or_else(|| beside("classifier"));
-        let real = self.real.or_else(|| beside("reference.safetensors"));
+        let judge = self.judge.or_else(|| Some(model.path.join("classifier")).filter(|p| p.exists()));
+        let real = self.real;
         if judge.is_none() && rows.iter().any(|(row, _)| matches!(row.method, Method::Fks { .. })) {
             return Err(Error::Setting("--method fks needs a classifier; name its folder with --judge".into()));
+        }
+        if judge.is_none() && real.is_some() {
+            return Err(Error::Setting(
+                "--real needs a classifier for its features; name its folder with --judge".into(),
+            ));
         }
         // Whole sessions on shares, so that a batch is a number of them.
         let batch = (self.batch as usize).next_multiple_of(SESSION);
@@ -238,10 +242,15 @@ fn evaluate(config: &Config) -> Result<Report> {
         let what = format!("the judge looks at {size} x {size} pixels, the model draws {width} x {height}");
         return Err(Error::Setting(format!("{what}; name another classifier with --judge")));
     }
+    // A file that cannot be used is found before anything is computed.
+    let real = match (&mut judge, &config.real) {
+        (Some(judge), Some(path)) => Some(judge.real(path)?),
+        _ => None,
+    };
     let out = OutputDir::prepare(&config.out)?;
     let stores = Stores::open(config, &subject)?;
     Generator::new(config, &subject, judge.as_mut()).run(&stores)?;
-    let report = measure::measure(config, &subject, &stores, judge.as_mut())?;
+    let report = measure::measure(config, &subject, &stores, judge.as_mut(), real.as_ref())?;
     let mut grids = Vec::new();
     for ((row, _), store) in config.rows.iter().zip(&stores.rows) {
         let mut images: Vec<f32> = Vec::new();

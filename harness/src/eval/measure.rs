@@ -57,12 +57,14 @@ fn siblings(
 }
 
 /// The figures of all rows.
-pub fn measure(config: &Config, subject: &Subject, stores: &Stores, mut judge: Option<&mut Judge>) -> Result<Report> {
+pub fn measure(
+    config: &Config,
+    subject: &Subject,
+    stores: &Stores,
+    mut judge: Option<&mut Judge>,
+    real: Option<&Moments>,
+) -> Result<Report> {
     let extents @ [_, _, channels] = subject.extents();
-    let real = match (&mut judge, &config.real) {
-        (Some(judge), Some(path)) => Some(judge.real(path)?),
-        _ => None,
-    };
     let siblings = match &mut judge {
         Some(judge) => siblings(stores, config, judge, channels)?,
         None => HashMap::new(),
@@ -79,7 +81,7 @@ pub fn measure(config: &Config, subject: &Subject, stores: &Stores, mut judge: O
         let mut found = figures(row, &batch, extents);
         found.paper.clone_from(paper);
         if let Some(f) = &findings {
-            judged(&mut found, f, wanted.as_deref(), siblings.get(&(row.sampler, row.steps)), real.as_ref());
+            judged(&mut found, f, wanted.as_deref(), siblings.get(&(row.sampler, row.steps)), real);
         }
         if let Some(r) = reference(&config.rows, row).filter(|r| config.rows[*r].0 != *row) {
             let other = clean(&load(&stores.rows[r], config)?.images);
