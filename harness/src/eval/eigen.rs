@@ -41,8 +41,7 @@ impl Matrix {
         let size: f64 = a.entries.iter().map(|x| x * x).sum();
         for _ in 0..SWEEPS {
             let off: f64 = (0..n).flat_map(|p| (p + 1..n).map(move |q| (p, q))).map(|(p, q)| a.at(p, q).powi(2)).sum();
-            // Written so that numbers that are none end the loop, too.
-            if !(off > size * 1e-30) {
+            if off <= size * 1e-30 || !off.is_finite() {
                 break;
             }
             for p in 0..n {
