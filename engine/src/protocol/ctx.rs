@@ -114,6 +114,15 @@ impl Ctx {
         self.messages = 0;
     }
 
+    /// Does a part of the current step under a tile's number, which must be new in the step.
+    pub fn tile<T>(&mut self, tile: u16, part: impl FnOnce(&mut Self) -> T) -> T {
+        let before = (self.scope, self.draws, self.messages);
+        self.enter(Scope { tile, ..self.scope });
+        let out = part(self);
+        (self.scope, self.draws, self.messages) = before;
+        out
+    }
+
     /// 1 at the party that adds public terms.
     pub fn first(&self) -> u32 {
         u32::from(self.role == Role::Client)

@@ -23,7 +23,7 @@ mod softmax;
 
 pub use crate::net::Role;
 pub use activation::{activation, activation_cost};
-pub use attention::{AttentionShape, attention, attention_cost};
+pub use attention::{ATTENTION_TILE, AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use conv::{conv2d, conv2d_cost};
 pub use ctx::{Cost, Ctx, Links, packed_bytes};
