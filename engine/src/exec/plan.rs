@@ -33,7 +33,16 @@ pub struct PlanConfig {
 
 impl Default for PlanConfig {
     fn default() -> Self {
-        Self { activation: 11, weight: 12, port: 14, variance: (-12, 9), range: 7, approx: Approx::Loose, maximum: RowMaximum::Secure, tile: ATTENTION_TILE }
+        Self {
+            activation: 11,
+            weight: 12,
+            port: 14,
+            variance: (-12, 9),
+            range: 7,
+            approx: Approx::Loose,
+            maximum: RowMaximum::Secure,
+            tile: ATTENTION_TILE,
+        }
     }
 }
 

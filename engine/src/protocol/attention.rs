@@ -13,6 +13,7 @@ use super::{
     Cost, Ctx, Error, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
     open_all, reduce, truncate,
 };
+use crate::gpu::Buf;
 use crate::kernels::Strided;
 
 /// Extents of an attention.
@@ -184,24 +185,23 @@ pub fn attention(
     shape: &AttentionShape,
     (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<Share, Error> {
+    let tiles: usize = shape.groups().into_iter().map(|g| shape.tiles(g).count()).sum();
+    if tiles > usize::from(u16::MAX) {
+        return Err(Error::Range(format!("attention in {tiles} tiles of {} scores; take larger ones", shape.tile)));
+    }
     let (ring, f) = (v.k, v.f);
     let scores = score_ring(ring, f, spec);
     let q = reduced(q, scores);
     let (k, v) = (right(ctx, &reduced(k, scores))?, right(ctx, v)?);
     let out = ctx.is_party().then(|| ctx.rec.words(shape.outputs())).transpose()?;
-    let mut number = 0;
     for group in shape.groups() {
         let mut packed = None;
         for tile in shape.tiles(group) {
             let (keys, values) = match &packed {
                 Some(p) => p,
-                None => packed.insert((
-                    k.pack(ctx, &tile.logits(shape))?,
-                    v.pack(ctx, &tile.values(shape))?,
-                )),
+                None => packed.insert((k.pack(ctx, &tile.logits(shape))?, v.pack(ctx, &tile.values(shape))?)),
             };
-            number += 1;
-            let y = ctx.tile(number, |ctx| rows(ctx, &q, (keys, values), shape, &tile, (spec, top)))?;
+            let y = ctx.tile(|ctx| rows(ctx, &q, (keys, values), shape, &tile, (spec, top)))?;
             if let (Some(out), Some(y)) = (&out, &y.buf) {
                 place(ctx, y, shape, &tile, out)?;
             }
@@ -254,7 +254,7 @@ fn rows(
 }
 
 /// Copies a tile's result to where it belongs in `[n, queries, heads * width]`.
-fn place(ctx: &mut Ctx, y: &crate::gpu::Buf, shape: &AttentionShape, tile: &Tile, out: &crate::gpu::Buf) -> Result<(), Error> {
+fn place(ctx: &mut Ctx, y: &Buf, shape: &AttentionShape, tile: &Tile, out: &Buf) -> Result<(), Error> {
     let (n, width) = (tile.rows * shape.width, shape.heads * shape.width);
     let to = shape.heads_layout(tile.group, shape.queries, tile.first);
     for z in 0..tile.matrices() {

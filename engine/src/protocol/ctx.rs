@@ -71,6 +71,8 @@ pub struct Ctx {
     scope: Scope,
     draws: u16,
     messages: u16,
+    /// Largest number of a tile of this step so far.
+    tiles: u16,
     drawn: HashSet<(Scope, u16)>,
     cost: Cost,
     wait: Duration,
@@ -99,6 +101,7 @@ impl Ctx {
             scope: Scope::default(),
             draws: 0,
             messages: 0,
+            tiles: 0,
             drawn: HashSet::new(),
             cost: Cost::default(),
             wait: Duration::ZERO,
@@ -112,10 +115,13 @@ impl Ctx {
         self.scope = scope;
         self.draws = 0;
         self.messages = 0;
+        self.tiles = scope.tile;
     }
 
-    /// Does a part of the current step under a tile's number, which must be new in the step.
-    pub fn tile<T>(&mut self, tile: u16, part: impl FnOnce(&mut Self) -> T) -> T {
+    /// Does a part of the current step as a tile of its own, which the step's next number addresses.
+    pub fn tile<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let too_many = || Error::Range("a step in more than 65535 tiles: take larger ones".into());
+        let tile = self.tiles.checked_add(1).ok_or_else(too_many)?;
         let before = (self.scope, self.draws, self.messages);
         self.enter(Scope { tile, ..self.scope });
         let out = part(self);

@@ -17,6 +17,7 @@ mod maximum;
 mod multiply;
 mod norm;
 mod open;
+mod pieces;
 mod piecewise;
 mod row_softmax;
 mod softmax;
