@@ -1,5 +1,6 @@
 //! The command line: global flags and the list of subcommands. Each subcommand's flags live in its own file in `cmd/`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +41,17 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Roles that compute in this process.
+    pub fn roles(&self) -> usize {
+        match self {
+            Self::Run(args) if args.all_roles() => 3,
+            Self::Bench { .. } => 3,
+            _ => 1,
+        }
+    }
+}
+
 /// Flags of every subcommand that computes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct GpuArgs {
@@ -73,6 +85,27 @@ impl KeyArgs {
             tracing::warn!("INSECURE: --test-keys fixes all keys; this run protects nothing and is for tests only");
         }
         self.test_keys.map(Secret)
+    }
+}
+
+/// Flags of every subcommand that holds weights.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CacheArgs {
+    /// Keeps chains without a condition here between runs [default: masque in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "MASQUE_CACHE", hide_env_values = true, help_heading = "Device")]
+    pub cache: Option<PathBuf>,
+    /// Keep nothing between runs
+    #[arg(long, help_heading = "Device")]
+    pub no_cache: bool,
+}
+
+impl CacheArgs {
+    /// The folder these flags mean, if any.
+    pub fn resolve(self) -> Option<PathBuf> {
+        match self.no_cache {
+            true => None,
+            false => self.cache.or_else(|| Some(dirs::cache_dir()?.join("masque"))),
+        }
     }
 }
 
@@ -130,5 +163,18 @@ mod tests {
             assert!(peer_address(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(address("0.0.0.0:0").is_ok());
+    }
+
+    #[test]
+    fn roles_share_this_process_unless_one_is_elsewhere() {
+        let roles = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["harness"], args].concat()).unwrap_or_else(|e| panic!("{args:?}: {e}"));
+            cli.command.roles()
+        };
+        assert_eq!(roles(&["run"]), 3);
+        assert_eq!(roles(&["run", "--mode", "plain"]), 1);
+        assert_eq!(roles(&["run", "--connect", "localhost:1", "--dealer", "localhost:2"]), 1);
+        assert_eq!(roles(&["bench", "ops"]), 3);
+        assert_eq!(roles(&["devices"]), 1);
     }
 }

@@ -6,6 +6,7 @@ pub mod devices;
 pub mod plan;
 pub mod run;
 pub mod serve;
+pub mod text;
 
 use std::io::{self, Write};
 
