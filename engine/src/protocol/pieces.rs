@@ -9,7 +9,7 @@ use super::{Cost, Ctx, Error, Share, Wire};
 use crate::gpu::Buf;
 
 /// Ring words that a kernel sees of a buffer on every adapter: 128 MiB, WebGPU's default limit.
-const WORDS: usize = 1 << 24;
+pub(super) const WORDS: usize = 1 << 24;
 
 /// Elements of a piece where buffers hold up to `words` ring words of each: a power of two, 8 at least.
 pub(super) fn piece(words: usize) -> usize {
@@ -18,14 +18,18 @@ pub(super) fn piece(words: usize) -> usize {
 }
 
 /// The pieces of `n` elements.
-fn ranges(n: usize, piece: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn ranges(n: usize, piece: usize) -> impl Iterator<Item = Range<usize>> {
     (0..n).step_by(piece).map(move |start| start..n.min(start + piece))
+}
+
+/// Ring words of a buffer, in the same memory.
+pub(super) fn cut(b: &Buf, r: &Range<usize>) -> Buf {
+    b.window(r.start as u64 * 8, r.len() as u64 * 8)
 }
 
 /// Elements of a wire, in the same memory.
 fn part_of(x: &Wire, r: &Range<usize>) -> Wire {
-    let cut = |b: &Buf| b.window(r.start as u64 * 8, r.len() as u64 * 8);
-    Wire { n: r.len(), lam: cut(&x.lam), delta: x.delta.as_ref().map(cut), ..x.clone() }
+    Wire { n: r.len(), lam: cut(&x.lam, r), delta: x.delta.as_ref().map(|d| cut(d, r)), ..x.clone() }
 }
 
 /// An element-wise protocol on pieces of a wire, or on all of it if that is no larger than a piece.
@@ -43,8 +47,7 @@ pub(super) fn in_pieces(
     for r in ranges(x.n, piece) {
         let y = ctx.tile(|ctx| part(ctx, &part_of(x, &r)))?;
         if let (Some(out), Some(y)) = (&out, &y.buf) {
-            let to = out.window(r.start as u64 * 8, r.len() as u64 * 8);
-            copy(&mut ctx.rec, (y, r.len(), r.len(), 0), (&to, r.len(), 0), r.len())?;
+            copy(&mut ctx.rec, (y, r.len(), r.len(), 0), (&cut(out, &r), r.len(), 0), r.len())?;
         }
         (whole.k, whole.f) = (y.k, y.f);
     }
