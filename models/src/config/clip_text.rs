@@ -5,8 +5,8 @@ use std::path::Path;
 use masque_engine::graph::ops::Function;
 use serde_json::Value;
 
-use super::{Fields, FixedPoint};
 use super::unet2d::CHANNELS;
+use super::{Fields, FixedPoint};
 use crate::ModelError;
 
 const ACTIVATIONS: [(&str, Function); 2] = [("quick_gelu", Function::QuickGelu), ("gelu", Function::Gelu)];
