@@ -219,15 +219,16 @@ pub fn sample_plain(
     Ok(x)
 }
 
-/// A role's share of values that the client knows (or that are public: the client then takes them as its share).
-fn client_share(s: &Secure, values: Option<&[f32]>, n: usize) -> Result<Share, SamplingError> {
-    let f = s.plan.config.port;
+/// A role's share, with `f` fraction bits, of values that the client knows (or that are public: the client then takes them
+/// as its share).
+pub(crate) fn client_share(s: &Secure, values: Option<&[f32]>, n: usize, f: u32) -> Result<Share, SamplingError> {
     let unit = f64::from(f).exp2();
     let buf = match s.ctx.role {
         Role::Dealer => None,
         Role::Server => Some(s.ctx.rec.upload_slice(&vec![0u64; n])?),
         Role::Client => {
-            let values = values.expect("the client knows its input");
+            let values = values.filter(|v| v.len() == n);
+            let values = values.ok_or_else(|| ModelError::Request(format!("the client gives no {n} values")))?;
             let words: Vec<i64> = values.iter().map(|v| (f64::from(*v) * unit).round() as i64).collect();
             Some(s.ctx.rec.upload_slice(&words)?)
         }
@@ -250,8 +251,9 @@ pub fn sample_secure(
     let outside = s.graph.nodes.len();
     let n = job.count * model.image_len();
     let class = labels.map(|l| model.one_hot(job, l)).transpose()?;
-    let class = client_share(s, class.as_deref(), model.batch(job) * model.classes())?;
-    let mut x = client_share(s, Some(&model.noise(job)), n)?;
+    let f = s.plan.config.port;
+    let class = client_share(s, class.as_deref(), model.batch(job) * model.classes(), f)?;
+    let mut x = client_share(s, Some(&model.noise(job)), n, f)?;
     for (i, step) in schedule.steps.iter().enumerate() {
         s.begin();
         let sample = if guided(job) { repeat_rows(&mut s.ctx, &x)? } else { x.clone() };
