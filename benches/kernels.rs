@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use masque_engine::bufs;
 use masque_engine::gpu::{AdapterChoice, Buf, Form, Gpu, Kernel, Recorder};
-use masque_engine::kernels::{Element, Mode, Strided, matmul, pack};
+use masque_engine::kernels::{Format, Mode, Strided, matmul, pack};
 use masque_engine::reference;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -58,39 +58,67 @@ fn wait(r: &mut Recorder, out: &Buf) {
 fn products(c: &mut Criterion) {
     let mut g = group(c, "kernels/matmul");
     let cases = [
-        (Form::Native, 512, 512, 512),
-        (Form::Native, 1024, 1024, 1024),
-        (Form::Native, 4096, 320, 320),
-        (Form::Portable, 512, 512, 512),
+        (Form::Native, Format::Ring, 512, 512, 512),
+        (Form::Native, Format::Ring, 1024, 1024, 1024),
+        (Form::Native, Format::Ring, 4096, 320, 320),
+        (Form::Native, Format::I16, 1024, 1024, 1024),
+        (Form::Native, Format::F32, 1024, 1024, 1024),
+        (Form::Portable, Format::Ring, 512, 512, 512),
+        (Form::Portable, Format::I32, 512, 512, 512),
+        (Form::Portable, Format::I16, 512, 512, 512),
     ];
-    for (form, m, k, n) in cases {
+    for (form, format, m, k, n) in cases {
         let Some(gpu) = device(form) else { continue };
         let mut r = Recorder::new(gpu);
-        let (a, b) = (draw(m * k, 2), draw(k * n, 3));
-        let (a_buf, b_buf) = (r.upload_slice(&a).unwrap(), r.upload_slice(&b).unwrap());
-        let (from, to) = (Strided::rows(k), Strided::rows(n));
-        let packed = pack(&mut r, Element::Ring, &b_buf, to, k, n).unwrap();
-        let out = r.words(m * n).unwrap();
-        let run = |r: &mut Recorder| {
-            matmul(r, Element::Ring, Mode::Set, &a_buf, from, &packed, &out, to, m).unwrap();
+        let name = format!("{form:?} {format:?}").to_lowercase();
+        let id = BenchmarkId::new(name, format!("{m}x{k}x{n}"));
+        g.throughput(Throughput::Elements((m * k * n) as u64));
+        if format == Format::F32 {
+            // Sums of small integers are exact.
+            let (a, b) = (vec![1.0f32; m * k], vec![2.0f32; k * n]);
+            product(&mut g, &mut r, id, format, (&a, &b), (m, k, n), |got| got.iter().all(|v| *v == 2.0 * k as f32));
+            continue;
+        }
+        let a = draw(m * k, 2);
+        let narrow = |w: u64| match format {
+            Format::I16 => w as i16 as i64 as u64,
+            Format::I32 => w as i32 as i64 as u64,
+            _ => w,
         };
-        run(&mut r);
-        let got: Vec<u64> = r.read_slice(&out, m * n).unwrap();
+        let b: Vec<u64> = draw(k * n, 3).into_iter().map(narrow).collect();
         // An odd step, so that every row of a tile is among them.
         let step = m / CHECKED_ROWS - 1;
-        let some = Strided { row_stride: step * k, ..from };
-        let want = reference::matmul::matmul(0u64, (&a, &some), (&b, &to), None, (CHECKED_ROWS, k, n));
-        for (i, row) in want.chunks_exact(n).enumerate() {
-            assert!(got[i * step * n..][..n] == *row, "{form:?} {m}x{k}x{n}: row {}", i * step);
-        }
-        g.throughput(Throughput::Elements((m * k * n) as u64));
-        g.bench_function(BenchmarkId::new(format!("{form:?}").to_lowercase(), format!("{m}x{k}x{n}")), |bench| {
-            bench.iter(|| {
-                run(&mut r);
-                wait(&mut r, &out);
-            });
-        });
+        let some = Strided { row_stride: step * k, ..Strided::rows(k) };
+        let want = reference::matmul::matmul(0u64, (&a, &some), (&b, &Strided::rows(n)), None, (CHECKED_ROWS, k, n));
+        let check = |got: &[u64]| want.chunks_exact(n).enumerate().all(|(i, row)| got[i * step * n..][..n] == *row);
+        product(&mut g, &mut r, id, format, (&a, &b), (m, k, n), check);
     }
+}
+
+/// Times a product once it is right.
+fn product<T: bytemuck::Pod>(
+    g: &mut BenchmarkGroup<'_, WallTime>,
+    r: &mut Recorder,
+    id: BenchmarkId,
+    format: Format,
+    (a, b): (&[T], &[T]),
+    (m, k, n): (usize, usize, usize),
+    right: impl Fn(&[T]) -> bool,
+) {
+    let (a, b) = (r.upload_slice(a).unwrap(), r.upload_slice(b).unwrap());
+    let (from, to) = (Strided::rows(k), Strided::rows(n));
+    let packed = pack(r, format, &b, to, k, n).unwrap();
+    let out = r.alloc(m * n * size_of::<T>()).unwrap();
+    let run = |r: &mut Recorder| matmul(r, format.element(), Mode::Set, &a, from, &packed, &out, to, m).unwrap();
+    run(r);
+    let got: Vec<T> = r.read_slice(&out, m * n).unwrap();
+    assert!(right(&got), "{format:?} {m}x{k}x{n}: not the product");
+    g.bench_function(id, |bench| {
+        bench.iter(|| {
+            run(r);
+            wait(r, &out);
+        });
+    });
 }
 
 fn prg(c: &mut Criterion) {

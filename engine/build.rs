@@ -4,7 +4,9 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders").canonicalize().expect("shaders folder");
+    // Asked for at run time: a build folder may have been copied from another checkout.
+    let here = env::var("CARGO_MANIFEST_DIR").expect("CARGO_MANIFEST_DIR");
+    let root = Path::new(&here).join("../shaders").canonicalize().expect("shaders folder");
     println!("cargo:rerun-if-changed={}", root.display());
     let mut list = String::from("&[\n");
     for (folder, prefix) in [(root.clone(), ""), (root.join("shared"), "shared/"), (root.join("testing"), "testing/")] {

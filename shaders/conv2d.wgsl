@@ -1,8 +1,9 @@
 // out[i, y, x, o] = sum over (ky, kx, ci) of image[i, y s + ky - pad, x s + kx - pad, ci] * b[(ky, kx, ci), o], zero
-// outside the image; added to or subtracted from out with ACCUMULATE. One thread per tile of 8 positions (rows, counted
-// i, y, x).
+// outside the image; added to or subtracted from out with ACCUMULATE. Positions (rows of the product, counted i, y, x)
+// begin at `first`. Bindings may be windows: offsets count from the window, modulo 2^32. One thread per tile.
 struct Params {
-    m: u32, n: u32, tiles_m: u32, tiles_n: u32, subtract: u32, panel: u32, out_row: u32, out_col: u32,
+    m: u32, n: u32, tiles_m: u32, tiles_n: u32, subtract: u32, first: u32,
+    a_offset: u32, b_first: u32, panel: u32, out_offset: u32, out_row: u32, out_col: u32,
     h: u32, w: u32, channels: u32, oh: u32, ow: u32, kernel: u32, stride: u32, pad: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -11,7 +12,7 @@ struct Params {
 #else
 @group(0) @binding(1) var<storage, read> a: array<V>; // [images][h][w][channels], channels a multiple of 4
 #endif
-@group(0) @binding(2) var<storage, read> b: array<V>; // panels [tiles_n][1 + kernel^2 channels, to 4][width]
+@group(0) @binding(2) var<storage, read> b: array<W>; // panels [tiles_n][1 + kernel^2 channels, to 4][width]
 #ifdef RAGGED
 @group(0) @binding(3) var<storage, read_write> out: array<E>; // [images][oh][ow][n]
 #else
@@ -22,7 +23,7 @@ struct Params {
 
 // Row and column of the kernel's first tap, and the first row of the image among all images' rows.
 fn origin(row: u32) -> vec3<i32> {
-    let r = min(row, p.m - 1u);
+    let r = p.first + min(row, p.m - 1u);
     let x = r % p.ow;
     let y = (r / p.ow) % p.oh;
     let top = vec2<i32>(vec2<u32>(y, x) * p.stride) - vec2<i32>(i32(p.pad));
@@ -34,7 +35,7 @@ fn pixel(o: vec3<i32>, ky: u32, kx: u32) -> vec2<u32> {
     let y = u32(o.x) + ky;
     let x = u32(o.y) + kx;
     if (y >= p.h || x >= p.w) { return vec2<u32>(0u, 0u); }
-    return vec2<u32>(((u32(o.z) + y) * p.w + x) * p.channels, 1u);
+    return vec2<u32>(p.a_offset + ((u32(o.z) + y) * p.w + x) * p.channels, 1u);
 }
 
 #ifdef SCALAR
@@ -55,50 +56,42 @@ fn four(at: vec2<u32>, k: u32) -> E4 { return e4_keep(load_a(at.x + k), at.y == 
 @compute @workgroup_size(64)
 #ifdef SHARED
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(subgroup_invocation_id) id: u32) {
-    lane = id % (4u * QUADS);
+    lane = id;
 #else
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
     let t = thread(gid);
     if (t >= p.tiles_m * p.tiles_n) { return; }
-    let row = (t % p.tiles_m) * 8u;
-    let o0 = origin(row);
-    let o1 = origin(row + 1u);
-    let o2 = origin(row + 2u);
-    let o3 = origin(row + 3u);
-    let o4 = origin(row + 4u);
-    let o5 = origin(row + 5u);
-    let o6 = origin(row + 6u);
-    let o7 = origin(row + 7u);
-    var at = (t / p.tiles_m) * p.panel;
+    let row = (t % p.tiles_m) * ROWS;
+#each r ROWS
+    let o%r = origin(row + %ru);
+#end
+    var at = p.b_first + (t / p.tiles_m) * p.panel;
     start(at);
-    at += QUADS;
+    at += HEAD * QUADS;
 #ifdef SCALAR
     for (var k = 0u; k < p.kernel * p.kernel * p.channels; k += 4u) {
-        steps(at,
-            four(o0, k), four(o1, k), four(o2, k), four(o3, k),
-            four(o4, k), four(o5, k), four(o6, k), four(o7, k));
+#each r ROWS
+        x[%r] = four(o%r, k);
+#end
+        steps(at);
         at += 4u * QUADS;
     }
 #else
     for (var tap = 0u; tap < p.kernel * p.kernel; tap++) {
         let ky = tap / p.kernel;
         let kx = tap % p.kernel;
-        let r0 = pixel(o0, ky, kx);
-        let r1 = pixel(o1, ky, kx);
-        let r2 = pixel(o2, ky, kx);
-        let r3 = pixel(o3, ky, kx);
-        let r4 = pixel(o4, ky, kx);
-        let r5 = pixel(o5, ky, kx);
-        let r6 = pixel(o6, ky, kx);
-        let r7 = pixel(o7, ky, kx);
+#each r ROWS
+        let r%r = pixel(o%r, ky, kx);
+#end
         for (var k = 0u; k < p.channels; k += 4u) {
-            steps(at,
-                four(r0, k), four(r1, k), four(r2, k), four(r3, k),
-                four(r4, k), four(r5, k), four(r6, k), four(r7, k));
+#each r ROWS
+            x[%r] = four(r%r, k);
+#end
+            steps(at);
             at += 4u * QUADS;
         }
     }
 #endif
-    finish(0u, row, (t / p.tiles_m) * 4u * QUADS);
+    finish(p.out_offset, row, (t / p.tiles_m) * 4u * QUADS);
 }

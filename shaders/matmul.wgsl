@@ -1,9 +1,10 @@
 // out[z] = a[z] (m x k) * b[z] (k x n), added to or subtracted from out with ACCUMULATE. Matrices are strided, in
-// elements: matrix z starts at offset + (z / inner) * outer + (z % inner) * step. One thread per tile of 8 rows;
-// neighbouring threads differ in the row, with `across` in the column.
+// elements: matrix z starts at offset + (z / inner) * outer + (z % inner) * step. Bindings may be windows: offsets count
+// from the window, modulo 2^32, and batches from `first`. One thread per tile; neighbouring threads differ in the row,
+// with `across` in the column.
 struct Params {
     m: u32, n: u32, k: u32, tiles_m: u32, tiles_n: u32, batches: u32, across: u32, subtract: u32,
-    panel: u32, b_step: u32,
+    first: u32, b_first: u32, panel: u32, b_step: u32,
     a_offset: u32, a_inner: u32, a_outer: u32, a_step: u32, a_row: u32, a_col: u32,
     out_offset: u32, out_inner: u32, out_outer: u32, out_step: u32, out_row: u32, out_col: u32,
 }
@@ -13,7 +14,7 @@ struct Params {
 #else
 @group(0) @binding(1) var<storage, read> a: array<V>; // strided [batches][m][k], every stride a multiple of 4, a_col 1
 #endif
-@group(0) @binding(2) var<storage, read> b: array<V>; // panels [batches or 1][tiles_n][1 + k rounded up to 4][width]
+@group(0) @binding(2) var<storage, read> b: array<W>; // panels [batches or 1][tiles_n][1 + k rounded up to 4][width]
 #ifdef RAGGED
 @group(0) @binding(3) var<storage, read_write> out: array<E>; // strided [batches][m][n]
 #else
@@ -37,35 +38,32 @@ fn four(base: u32, k: u32) -> E4 { return load_a(base + k); }
 @compute @workgroup_size(64)
 #ifdef SHARED
 fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(subgroup_invocation_id) id: u32) {
-    lane = id % (4u * QUADS);
+    lane = id;
 #else
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
     let t = thread(gid);
     let tiles = p.tiles_m * p.tiles_n;
-    let z = t / tiles;
-    if (z >= p.batches) { return; }
-    let i = t - z * tiles;
+    let batch = t / tiles;
+    if (batch >= p.batches) { return; }
+    let i = t - batch * tiles;
     var tile = vec2<u32>(i % p.tiles_m, i / p.tiles_m);
     if (p.across == 1u) { tile = vec2<u32>(i / p.tiles_n, i % p.tiles_n); }
-    let row = tile.x * 8u;
+    let row = tile.x * ROWS;
     let last = p.m - 1u;
+    let z = p.first + batch;
     let base = p.a_offset + (z / p.a_inner) * p.a_outer + (z % p.a_inner) * p.a_step;
-    let r0 = base + min(row, last) * p.a_row;
-    let r1 = base + min(row + 1u, last) * p.a_row;
-    let r2 = base + min(row + 2u, last) * p.a_row;
-    let r3 = base + min(row + 3u, last) * p.a_row;
-    let r4 = base + min(row + 4u, last) * p.a_row;
-    let r5 = base + min(row + 5u, last) * p.a_row;
-    let r6 = base + min(row + 6u, last) * p.a_row;
-    let r7 = base + min(row + 7u, last) * p.a_row;
-    var at = z * p.b_step + tile.y * p.panel;
+#each r ROWS
+    let r%r = base + min(row + %ru, last) * p.a_row;
+#end
+    var at = p.b_first + batch * p.b_step + tile.y * p.panel;
     start(at);
-    at += QUADS;
+    at += HEAD * QUADS;
     for (var k = 0u; k < p.k; k += 4u) {
-        steps(at,
-            four(r0, k), four(r1, k), four(r2, k), four(r3, k),
-            four(r4, k), four(r5, k), four(r6, k), four(r7, k));
+#each r ROWS
+        x[%r] = four(r%r, k);
+#end
+        steps(at);
         at += 4u * QUADS;
     }
     finish(p.out_offset + (z / p.out_inner) * p.out_outer + (z % p.out_inner) * p.out_step, row, tile.y * 4u * QUADS);

@@ -1,44 +1,80 @@
 // Panels of a matrix b (k x n): out[z][column / width][1 + k rounded up to 4][width], zero outside; row 0 of a panel is
 // what a product starts from, zero, with BIAS bias[column]. Element (z, k, c) of b is at
 //   offset + (z / inner) * outer + (z % inner) * step + (k / k_inner) * k_outer + (k % k_inner) * k_step + c * col
-// Elements only move, so a ring word is vec2<u32> in both forms. One thread per element of `out`.
+// Row 0 holds whole elements; the others signed integers of 32 or 16 bits with I32, I16, which the elements must fit.
+// Elements only move, so a ring word is vec2<u32> in both forms. Bindings may be windows: offsets count from the window,
+// modulo 2^32. One thread per two neighbours of `lines` rows from `line` on of the panels from `panel` on.
 struct Params {
-    total: u32, k: u32, n: u32, rows: u32, width: u32, tiles_n: u32,
-    offset: u32, inner: u32, outer: u32, step: u32, k_inner: u32, k_outer: u32, k_step: u32, col: u32,
+    pairs: u32, lines: u32, line: u32, panel: u32, k: u32, n: u32, width: u32, tiles_n: u32, panel_words: u32,
+    offset: u32, inner: u32, outer: u32, step: u32, k_inner: u32, k_outer: u32, k_step: u32, col: u32, out_offset: u32,
 }
 #ifdef F32
-alias E = f32;
+alias E = u32;
+const WORDS: u32 = 1u;
 #else
 alias E = vec2<u32>;
+const WORDS: u32 = 2u;
 #endif
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> b: array<E>; // strided
 #ifdef BIAS
 @group(0) @binding(2) var<storage, read> bias: array<E>; // [n]
 #endif
-@group(0) @binding(3) var<storage, read_write> out: array<E>; // [total], rows = 1 + k rounded up to 4
+@group(0) @binding(3) var<storage, read_write> out: array<u32>; // panels of panel_words words
 #import thread
+
+// Element of a panel, zero outside the matrix.
+fn value(z: u32, row: u32, c: u32) -> E {
+    if (c >= p.n || row > p.k) { return E(); }
+    if (row == 0u) {
+#ifdef BIAS
+        return bias[c];
+#else
+        return E();
+#endif
+    }
+    let k = row - 1u;
+    return b[p.offset + (z / p.inner) * p.outer + (z % p.inner) * p.step
+        + (k / p.k_inner) * p.k_outer + (k % p.k_inner) * p.k_step + c * p.col];
+}
+
+fn put(at: u32, v: E) {
+#ifdef F32
+    out[at] = v;
+#else
+    out[at] = v.x;
+    out[at + 1u] = v.y;
+#endif
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t >= p.total) { return; }
-    let line = t / p.width;
-    let panel = line / p.rows;
+    if (t >= p.pairs) { return; }
+    let half = p.width / 2u;
+    let row = p.line + t / half % p.lines;
+    let panel = p.panel + t / half / p.lines;
+    let across = t % half * 2u;
     let z = panel / p.tiles_n;
-    let row = line % p.rows;
-    let c = (panel % p.tiles_n) * p.width + t % p.width;
-    var v = E();
-    if (c < p.n) {
-        if (row == 0u) {
-#ifdef BIAS
-            v = bias[c];
-#endif
-        } else if (row <= p.k) {
-            let k = row - 1u;
-            v = b[p.offset + (z / p.inner) * p.outer + (z % p.inner) * p.step
-                + (k / p.k_inner) * p.k_outer + (k % p.k_inner) * p.k_step + c * p.col];
-        }
+    let c = panel % p.tiles_n * p.width + across;
+    let u = value(z, row, c);
+    let v = value(z, row, c + 1u);
+    let base = p.out_offset + panel * p.panel_words;
+#ifdef I32
+    if (row > 0u) {
+        let at = base + (row + 1u) * p.width + across;
+        out[at] = u.x;
+        out[at + 1u] = v.x;
+        return;
     }
-    out[t] = v;
+#endif
+#ifdef I16
+    if (row > 0u) {
+        out[base + (row + 3u) * half + across / 2u] = (u.x & 0xffffu) | (v.x << 16u);
+        return;
+    }
+#endif
+    let at = base + (row * p.width + across) * WORDS;
+    put(at, u);
+    put(at + WORDS, v);
 }

@@ -1,11 +1,18 @@
 //! Products and convolutions against plain loops: on the ring with tolerance 0 in every form, on `f32` within the
 //! rounding of a sum of k terms. Outputs are poisoned before and the words after them are looked at.
 
+#[path = "matmul/formats.rs"]
+mod formats;
+#[path = "matmul/windows.rs"]
+mod windows;
+
 use std::cell::RefCell;
 use std::io::Write;
 
 use masque_engine::gpu::{AdapterChoice, Buf, Form, Gpu, GpuError, Recorder};
-use masque_engine::kernels::{ConvShape, Element, Mode, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias};
+use masque_engine::kernels::{
+    ConvShape, Element, Format, Mode, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias,
+};
 use masque_engine::reference::matmul::position;
 use masque_engine::reference::{self, Number};
 use proptest::prelude::*;
@@ -23,6 +30,8 @@ trait Case: Number + bytemuck::Pod + PartialEq + std::fmt::Debug {
     const ELEMENT: Element;
     const ZERO: Self;
     fn draw(state: &mut u64) -> Self;
+    /// An element of a right-hand side in this format.
+    fn weight(format: Format, state: &mut u64) -> Self;
     fn plus(self, product: Self, mode: Mode) -> Self;
     fn agrees(self, want: Self, k: usize) -> bool;
 }
@@ -45,6 +54,16 @@ impl Case for u64 {
             _ => next(state),
         }
     }
+    fn weight(format: Format, state: &mut u64) -> u64 {
+        // Sign-extended; shifted draws keep the edges of the carries.
+        let v = Self::draw(state) as i64;
+        match format {
+            Format::I32 => i64::from(v as i32) as u64,
+            Format::I16 if v % 8 == 0 => [i16::MIN, i16::MAX, -1, 0][(v >> 8) as usize % 4] as i64 as u64,
+            Format::I16 => i64::from(v as i16) as u64,
+            Format::Ring | Format::F32 => v as u64,
+        }
+    }
     fn plus(self, product: u64, mode: Mode) -> u64 {
         match mode {
             Mode::Set => product,
@@ -63,6 +82,9 @@ impl Case for f32 {
     fn draw(state: &mut u64) -> f32 {
         (next(state) >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
+    fn weight(_: Format, state: &mut u64) -> f32 {
+        Self::draw(state)
+    }
     fn plus(self, product: f32, mode: Mode) -> f32 {
         match mode {
             Mode::Set => product,
@@ -77,7 +99,13 @@ impl Case for f32 {
 
 /// A recorder per form that the adapter has.
 fn recorders() -> Vec<Recorder> {
-    let open = |form| match Gpu::open(&AdapterChoice { adapter: None, form: Some(form) }) {
+    limited(u64::MAX)
+}
+
+/// As [`recorders`], for kernels that see no more than `max_binding` bytes of a buffer.
+fn limited(max_binding: u64) -> Vec<Recorder> {
+    let choice = |form| AdapterChoice { adapter: None, form: Some(form) };
+    let open = |form| match Gpu::open_limited(&choice(form), max_binding) {
         Err(e @ GpuError::NoInt64(_)) => {
             // Not through println, which is shown for failing tests only.
             let _ = writeln!(std::io::stderr(), "SKIPPED: {form:?} products were not tested: {e}");
@@ -129,6 +157,8 @@ struct Product {
     mode: Mode,
     offset: usize,
     seed: u64,
+    /// How the ring's right-hand side is held.
+    format: Format,
 }
 
 fn heads(p: &Product, rows: usize, cols: usize) -> Strided {
@@ -153,13 +183,14 @@ fn product<T: Case>(r: &mut Recorder, p: &Product) {
     }
     let o_layout = heads(p, p.m, p.n);
     let a: Vec<T> = draw(p.offset + z * p.m * p.k, &mut seed);
-    let b: Vec<T> = draw(p.offset + z * p.k * p.n, &mut seed);
+    let format = if T::ELEMENT == Element::Ring { p.format } else { Format::F32 };
+    let b: Vec<T> = (0..p.offset + z * p.k * p.n).map(|_| T::weight(format, &mut seed)).collect();
     let bias: Option<Vec<T>> = p.bias.then(|| draw(p.n, &mut seed));
     let old: Vec<T> = draw(p.offset + z * p.m * p.n, &mut seed);
     let (ab, bb) = (r.upload_slice(&a).unwrap(), r.upload_slice(&b).unwrap());
     let bias_buf = bias.as_ref().map(|b| r.upload_slice(b).unwrap());
     let out = output(r, old.len(), Some(&old));
-    let packed = pack_with_bias(r, T::ELEMENT, &bb, b_layout, p.k, p.n, bias_buf.as_ref()).unwrap();
+    let packed = pack_with_bias(r, format, &bb, b_layout, p.k, p.n, bias_buf.as_ref()).unwrap();
     matmul(r, T::ELEMENT, p.mode, &ab, a_layout, &packed, &out, o_layout, p.m).unwrap();
     let exact = reference::matmul::matmul(T::ZERO, (&a, &a_layout), (&b, &b_layout), bias.as_deref(), (p.m, p.k, p.n));
     let mut want = Vec::new();
@@ -176,18 +207,20 @@ struct Convolution {
     bias: bool,
     mode: Mode,
     seed: u64,
+    format: Format,
 }
 
 fn convolution<T: Case>(r: &mut Recorder, p: &Convolution) {
     let (mut seed, s) = (p.seed, p.s);
     let x: Vec<T> = draw(s.n * s.h * s.w * s.c, &mut seed);
-    let w: Vec<T> = draw(s.outputs * s.k(), &mut seed);
+    let format = if T::ELEMENT == Element::Ring { p.format } else { Format::F32 };
+    let w: Vec<T> = (0..s.outputs * s.k()).map(|_| T::weight(format, &mut seed)).collect();
     let bias: Option<Vec<T>> = p.bias.then(|| draw(s.outputs, &mut seed));
     let old: Vec<T> = draw(s.positions() * s.outputs, &mut seed);
     let (xb, wb) = (r.upload_slice(&x).unwrap(), r.upload_slice(&w).unwrap());
     let bias_buf = bias.as_ref().map(|b| r.upload_slice(b).unwrap());
     let out = output(r, old.len(), (p.mode != Mode::Set).then_some(&old));
-    let packed = pack_conv_with_bias(r, T::ELEMENT, &wb, &s, bias_buf.as_ref()).unwrap();
+    let packed = pack_conv_with_bias(r, format, &wb, &s, bias_buf.as_ref()).unwrap();
     conv2d(r, T::ELEMENT, p.mode, &xb, &s, &packed, &out).unwrap();
     let exact = reference::conv2d::conv2d(T::ZERO, &x, &w, bias.as_deref(), &s);
     let want: Vec<(usize, T)> =
@@ -221,6 +254,7 @@ const PLAIN: Product = Product {
     mode: Mode::Set,
     offset: 0,
     seed: 7,
+    format: Format::Ring,
 };
 
 #[test]
@@ -270,6 +304,7 @@ fn products_of_drawn_shapes() {
         shared_b: flags[1],
         bias: flags[2],
         seed,
+        format: [Format::Ring, Format::I32, Format::I16][seed as usize % 3],
     });
     let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
     let recorders = RefCell::new(recorders());
@@ -313,7 +348,7 @@ fn convolutions() {
     .enumerate()
     {
         for mode in [Mode::Set, Mode::Add, Mode::Sub] {
-            cases.push(Convolution { s, bias: i % 2 == 0, mode, seed: i as u64 });
+            cases.push(Convolution { s, bias: i % 2 == 0, mode, seed: i as u64, format: Format::Ring });
         }
     }
     everywhere!(convolution, cases);

@@ -16,20 +16,32 @@ pub const PAGE: &str = "report.html";
 /// Name of the overview picture.
 pub const GRID: &str = "grid.png";
 
-/// A folder that results go to.
-#[derive(Clone, Debug)]
+/// A folder that results go to. One that was made for a job that then leaves nothing in it goes with it.
+#[derive(Debug)]
 pub struct OutputDir {
     path: PathBuf,
+    made: bool,
+}
+
+impl Drop for OutputDir {
+    fn drop(&mut self) {
+        if self.made {
+            // Fails, as it should, unless the folder is empty.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
 }
 
 impl OutputDir {
     /// Makes the folder where it is missing and proves that files can be created in it.
     pub fn prepare(path: &Path) -> Result<Self> {
+        let made = !path.exists();
         fs::create_dir_all(path).map_err(|e| hint(path, &e))?;
+        let dir = Self { path: path.into(), made };
         let probe = path.join(format!(".probe-{}", std::process::id()));
         File::create_new(&probe).and_then(|mut f| f.write_all(b"?")).map_err(|e| hint(path, &e))?;
         fs::remove_file(&probe).map_err(|e| hint(path, &e))?;
-        Ok(Self { path: path.into() })
+        Ok(dir)
     }
 
     /// Removes what an earlier job left, the reports first: from now on the folder does not look finished, and whatever
@@ -99,8 +111,12 @@ mod tests {
     fn makes_folders_and_leaves_no_trace() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let deep = dir.path().join("a/b");
-        OutputDir::prepare(&deep).expect("can be made");
+        let out = OutputDir::prepare(&deep).expect("can be made");
         assert!(names(&deep).is_empty());
+        drop(out);
+        assert!(!deep.exists(), "an empty folder was left");
+        OutputDir::prepare(&deep).expect("can be made").write(REPORT, b"{}").expect("writable");
+        assert_eq!(names(&deep), [REPORT]);
     }
 
     #[test]

@@ -192,6 +192,12 @@ fn weights_that_cannot_be_used() {
     server.fails(&["weight conv_in.weight holds 100000000000000000000"]);
     dealer.fails(&["server closed the connection"]);
     nothing_finished(&place, "out");
+
+    // A weight that fits, and gives values that don't: without a check, they would wrap around and spoil the image.
+    let place = Place::new();
+    place.spoil(put(3e3));
+    job_fails(&place, &["the fixed-point plan holds less than", "plaintext only"]);
+    place.start(&[&JOB[..], &["out", "--mode", "plain"]].concat()).succeeds();
 }
 
 #[test]

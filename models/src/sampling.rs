@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use masque_engine::approx::Approx;
-use masque_engine::exec::{Clamp, ExecError, GuidedStep, Input, Mix, Plain, Secure, reveal_to_client};
+use masque_engine::exec::{
+    Clamp, ExecError, GuidedStep, Input, Mix, Plain, Plan, Secure, check_ranges, reveal_to_client,
+};
 use masque_engine::gpu::Gpu;
 use masque_engine::graph::{Graph, WeightStore};
 use masque_engine::protocol::{Role, Share, repeat_rows};
@@ -192,6 +194,22 @@ pub(crate) fn apply(step: &GuidedStep, x: &[f32], eps: &[f32], known: Option<&[f
             step.apply(x[i].into(), eps[i].into(), uncond.into(), known.into()) as f32
         })
         .collect()
+}
+
+/// Whether the plan holds the network's values: one evaluation in plaintext, on the first step's noise without a class.
+pub fn check_model(
+    gpu: Arc<Gpu>,
+    model: &Architecture,
+    weights: Arc<dyn WeightStore>,
+    job: &Job,
+    plan: &Plan,
+) -> Result<(), SamplingError> {
+    let one = Job { count: 1, scale: 1.0, ..job.clone() };
+    let schedule = Schedule::new(&model.scheduler, job.steps)?;
+    let time = model.features(schedule.steps.first().map_or(0, |s| s.t), 1);
+    let class = model.one_hot(&one, &[model.classes() - 1])?;
+    let inputs = [("sample", &model.noise(&one)[..]), ("time_features", &time), ("class", &class)];
+    Ok(check_ranges(gpu, model.graph(&one)?, weights, plan, &inputs)?)
 }
 
 /// Samples in plaintext. `known` is the unconditional chain, needed unless eta is 0. Returns `[n, h, w, c]`.

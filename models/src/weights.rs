@@ -80,8 +80,13 @@ impl Checkpoint {
         let paths = names.iter().flatten().map(|name| folder.as_ref().join(name));
         match paths.into_iter().find(|path| path.is_file()) {
             Some(path) => Self::open(path),
-            // Its error says what the system thinks of the usual name.
-            None => Self::open(folder.as_ref().join(&names[0][0])),
+            None => {
+                let store = folder.as_ref().join(&names[0][0]).display().to_string();
+                let others = names.concat()[1..].join(", ");
+                let what =
+                    format!("no such file (nor {others} beside it); complete the model's folder or name another");
+                Err(WeightError::Store { store, what })
+            }
         }
     }
 

@@ -17,6 +17,8 @@ const SEED: u64 = 20_260_901;
 
 /// Lengths around one group of 8 elements and one workgroup, and several workgroups.
 pub const SIZES: [usize; 9] = [1, 7, 8, 9, 63, 64, 65, 513, 1000];
+/// Numbers of elements of kernels that take whole groups of eight.
+pub const EIGHTS: [usize; 6] = [8, 24, 56, 64, 520, 1000];
 
 /// Test inputs from the printed seed.
 pub struct Draw(ChaCha20Rng);

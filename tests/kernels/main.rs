@@ -74,8 +74,6 @@ kernels! {
     pack: streams::pack,
     piecewise: piecewise::piecewise,
     piecewise_deal: piecewise::piecewise_deal,
-    piecewise_linear: piecewise::piecewise_linear,
-    piecewise_linear_deal: piecewise::piecewise_linear_deal,
     prg: streams::prg,
     reduce: elementwise::reduce,
     truncate: elementwise::truncate,

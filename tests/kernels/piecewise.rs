@@ -3,7 +3,7 @@
 use masque_engine::reference;
 use reference::segment::NONE;
 
-use crate::case::{Case, Draw, SIZES, poisoned};
+use crate::case::{Case, Draw, EIGHTS, poisoned};
 
 /// Borders (below, above) of the segments between `thresholds` thresholds; with `always` also one that is always on.
 fn segments(thresholds: u32, always: bool) -> Vec<(u32, u32)> {
@@ -20,7 +20,7 @@ fn segments(thresholds: u32, always: bool) -> Vec<(u32, u32)> {
 struct Shape {
     n: usize,
     k: u32,
-    branches: usize,
+    wide: bool,
     thresholds: usize,
     segments: usize,
     selected: usize,
@@ -31,15 +31,25 @@ struct Shape {
 impl Shape {
     /// Dealt words of an element.
     fn words(&self) -> usize {
-        self.branches * self.degree * (1 + self.selected) + self.selected
+        self.degree - usize::from(!self.wide) + self.selected * (self.degree + 1)
+    }
+
+    /// Words of an element that say what changes for the signed reading.
+    fn changes(&self) -> usize {
+        if self.wide { self.degree * (1 + self.selected) } else { 0 }
+    }
+
+    fn case(&self, case: Case) -> Case {
+        let case = case.with(["D1", "D2", "D3", "D4"][self.degree - 1]);
+        if self.wide { case.with("WIDE") } else { case }
     }
 }
 
 fn shapes(draw: &mut Draw) -> Vec<Shape> {
     let mut all = vec![];
-    for degree in 0..=4 {
+    for degree in 1..=4 {
         for thresholds in [0, 1, 3, 4] {
-            for (always, branches) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
+            for (always, wide) in [(false, false), (true, false), (false, true), (true, true)] {
                 let segments = segments(thresholds, always);
                 let table = segments.iter().flat_map(|(below, above)| {
                     let mut row = vec![u64::from(*below), u64::from(*above)];
@@ -48,9 +58,9 @@ fn shapes(draw: &mut Draw) -> Vec<Shape> {
                 });
                 let table = table.collect();
                 all.push(Shape {
-                    n: draw.pick(&SIZES),
-                    k: draw.pick(&[4, 31, 32, 33, if branches == 2 { 63 } else { 64 }]),
-                    branches,
+                    n: draw.pick(&EIGHTS),
+                    k: draw.pick(&[4, 31, 32, 33, if wide { 63 } else { 64 }]),
+                    wide,
                     thresholds: thresholds as usize,
                     segments: segments.len(),
                     selected: segments.iter().filter(|s| **s != (NONE, NONE)).count(),
@@ -68,14 +78,17 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
     let mut all = vec![];
     for shape in shapes(draw) {
         for first in [0, 1] {
-            let Shape { n, k, branches, segments, selected, degree, .. } = shape;
-            let p = Params { n, k, branches, segments, selected, degree, first };
-            let (delta, dealt) = (draw.words(n), draw.words(n * shape.words()));
+            let Shape { n, k, segments, degree, wide, .. } = shape;
+            let p = Params { n, k, segments, first };
+            let (delta, dealt) = (draw.words(n), draw.words((n * shape.words()).max(8)));
             let bits = draw.halves((n * shape.thresholds).div_ceil(32));
+            let other = draw.words(if wide { n * shape.changes() } else { n });
             let mut out = poisoned(n);
-            piecewise(&p, &delta, &bits, &shape.table, &dealt, &mut out);
-            let case = Case::new("piecewise", p.args(), n).input("delta", &delta).input("bits", &bits);
-            all.push(case.input("table", &shape.table).input("dealt", &dealt).output("out", &out));
+            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &dealt, other: &other };
+            piecewise(degree, wide, &p, &inputs, &shape.table, &mut out);
+            let case = shape.case(Case::new("piecewise", p.args(), n / 8)).input("delta", &delta).input("bits", &bits);
+            let case = case.input("table", &shape.table).input("dealt", &dealt);
+            all.push(case.input(if wide { "change" } else { "lam" }, &other).output("out", &out));
         }
     }
     all
@@ -85,52 +98,14 @@ pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise_deal::*;
     let mut all = vec![];
     for shape in shapes(draw) {
-        let Shape { n, k, branches, segments, selected, degree, .. } = shape;
-        let p = Params { n, k, branches, segments, selected, degree };
+        let Shape { n, k, segments, degree, wide, .. } = shape;
+        let p = Params { n, k, segments };
         let (lam, masks) = (draw.words(n), draw.words(n * shape.thresholds));
-        let mut out = poisoned(n * shape.words());
-        piecewise_deal(&p, &lam, &masks, &shape.table, &mut out);
-        let case = Case::new("piecewise_deal", p.args(), n).input("lam", &lam).input("masks", &masks);
-        all.push(case.input("table", &shape.table).output("out", &out));
-    }
-    all
-}
-
-/// Shapes of degree 1 over whole groups of eight.
-fn linear(draw: &mut Draw) -> Vec<Shape> {
-    let shapes = shapes(draw).into_iter().filter(|s| s.degree == 1);
-    shapes.map(|s| Shape { n: draw.pick(&[8, 64, 1000, 4104]), ..s }).collect()
-}
-
-pub fn piecewise_linear(draw: &mut Draw) -> Vec<Case> {
-    use reference::piecewise_linear::*;
-    let mut all = vec![];
-    for shape in linear(draw) {
-        for first in [0, 1] {
-            let Shape { n, k, branches, segments, selected, .. } = shape;
-            let p = Params { n, k, branches, segments, selected, first };
-            let (delta, dealt) = (draw.words(n), draw.words(n * shape.words()));
-            let bits = draw.halves((n * shape.thresholds).div_ceil(32));
-            let mut out = poisoned(n);
-            piecewise_linear(&p, &delta, &bits, &shape.table, &dealt, &mut out);
-            let case = Case::new("piecewise_linear", p.args(), n / 8).input("delta", &delta).input("bits", &bits);
-            all.push(case.input("table", &shape.table).input("dealt", &dealt).output("out", &out));
-        }
-    }
-    all
-}
-
-pub fn piecewise_linear_deal(draw: &mut Draw) -> Vec<Case> {
-    use reference::piecewise_linear_deal::*;
-    let mut all = vec![];
-    for shape in linear(draw) {
-        let Shape { n, k, branches, segments, selected, .. } = shape;
-        let p = Params { n, k, branches, segments, selected };
-        let (lam, masks) = (draw.words(n), draw.words(n * shape.thresholds));
-        let mut out = poisoned(n * shape.words());
-        piecewise_linear_deal(&p, &lam, &masks, &shape.table, &mut out);
-        let case = Case::new("piecewise_linear_deal", p.args(), n / 8).input("lam", &lam).input("masks", &masks);
-        all.push(case.input("table", &shape.table).output("out", &out));
+        let (mut out, mut change) = (poisoned(n * shape.words()), poisoned(n * shape.changes()));
+        piecewise_deal(degree, &p, &lam, &masks, &shape.table, &mut out, wide.then_some(&mut change));
+        let case = shape.case(Case::new("piecewise_deal", p.args(), n / 8)).input("lam", &lam).input("masks", &masks);
+        let case = case.input("table", &shape.table).output("out", &out);
+        all.push(if wide { case.output("change", &change) } else { case });
     }
     all
 }

@@ -33,7 +33,7 @@ impl<'a> Seen<'a> {
     }
 
     fn bits(&mut self, b: Bits) -> Result<Bits, Error> {
-        let n = b.n * b.thresholds;
+        let n = b.row() * b.thresholds;
         if let Some(opened) = &b.opened {
             let opened: Vec<u32> = self.ctx.rec.read_slice(opened, n.div_ceil(32))?;
             self.words.extend(opened.iter().enumerate().map(|(i, w)| {

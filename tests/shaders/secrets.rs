@@ -15,8 +15,6 @@ const PUBLIC: &[(&str, &[&str])] = &[
     ("lift", &["delta"]),
     ("piecewise", &["delta", "bits", "table"]),
     ("piecewise_deal", &["table"]),
-    ("piecewise_linear", &["delta", "bits", "table"]),
-    ("piecewise_linear_deal", &["table"]),
     ("testing/ring", &["s"]),
 ];
 

@@ -2,11 +2,13 @@
 
 mod plain;
 mod plan;
+mod range;
 mod sampler;
 mod secure;
 
 pub use plain::{Plain, PlainCtx, PlainState};
 pub use plan::{Format, NodePlan, Plan, PlanConfig, PlanError, Planner};
+pub use range::check_ranges;
 pub use sampler::{Clamp, GuidedStep, Mix, reveal_to_client};
 pub use secure::{Input, NARROW, NodeStats, Secure, Value, fixed};
 
@@ -67,6 +69,21 @@ pub enum ExecError {
         value: f32,
         /// Fraction bits.
         bits: u32,
+    },
+    /// The model's values leave the plan's ranges.
+    #[error(
+        "{node}: {what} reaches {found:.3e}, the fixed-point plan holds less than {bound}; \
+         this model runs in plaintext only, unless its weights are scaled down"
+    )]
+    Unfit {
+        /// Node.
+        node: String,
+        /// What does not fit.
+        what: &'static str,
+        /// What was found.
+        found: f64,
+        /// What the plan holds.
+        bound: f64,
     },
     /// The graph computes nothing secret.
     #[error("the result of graph {0} does not depend on a secret; run it as plaintext")]

@@ -53,7 +53,7 @@ impl Pool {
                 mapped_at_creation: false,
             })
         });
-        Ok(Buf { inner: Arc::new(Inner { buffer, pool: self.clone(), reusable: true }), bytes })
+        Ok(Buf { inner: Arc::new(Inner { buffer, pool: self.clone(), reusable: true }), bytes, window: None })
     }
 
     /// A new buffer with these contents (padded to groups of eight ring words, which kernels read at once). It does not return to the pool: reusing it would have to
@@ -78,7 +78,7 @@ impl Pool {
         buffer.unmap();
         self.count(size);
         let inner = Inner { buffer, pool: self.clone(), reusable: false };
-        Ok(Buf { inner: Arc::new(inner), bytes: data.len() as u64 })
+        Ok(Buf { inner: Arc::new(inner), bytes: data.len() as u64, window: None })
     }
 }
 
@@ -104,6 +104,8 @@ impl Drop for Inner {
 pub struct Buf {
     inner: Arc<Inner>,
     bytes: u64,
+    /// First byte, where this is a window.
+    window: Option<u64>,
 }
 
 impl Buf {
@@ -112,8 +114,34 @@ impl Buf {
         self.bytes
     }
 
+    /// A part of this memory, for kernels and readers that need not see all of it: `bytes` bytes from `from` on, a
+    /// multiple of [`Gpu::alignment`](super::Gpu::alignment).
+    ///
+    /// # Panics
+    /// If it does not lie within: a bug in this repository.
+    pub fn window(&self, from: u64, bytes: u64) -> Self {
+        assert!(from + bytes <= self.bytes, "a window of {bytes} bytes at {from} in {} bytes", self.bytes);
+        Self { inner: self.inner.clone(), bytes, window: Some(self.start() + from) }
+    }
+
+    /// First byte within [`Buf::raw`].
+    pub(super) fn start(&self) -> u64 {
+        self.window.unwrap_or(0)
+    }
+
     pub(super) fn raw(&self) -> &wgpu::Buffer {
         &self.inner.buffer
+    }
+
+    /// What a kernel sees. Padding to groups of eight ring words belongs to it where there is some.
+    pub(super) fn binding(&self, limit: u64) -> Result<wgpu::BufferBinding<'_>, GpuError> {
+        let (offset, rest) = (self.start(), self.raw().size() - self.start());
+        let whole = self.window.is_none() && rest <= limit;
+        let size = if whole { rest } else { self.bytes.max(4).next_multiple_of(64).min(rest) };
+        if size > limit {
+            return Err(GpuError::TooLarge { bytes: size, limit });
+        }
+        Ok(wgpu::BufferBinding { buffer: self.raw(), offset, size: std::num::NonZeroU64::new(size) })
     }
 }
 

@@ -59,6 +59,10 @@ pub enum GpuError {
     },
 }
 
+/// How every shader declares its parameters, and how it does where [`Gpu::hides_parameters`].
+const UNIFORM: &str = "var<uniform> p: Params";
+const STORAGE: &str = "var<storage, read> p: Params";
+
 /// One logical device with its pipelines and buffers.
 pub struct Gpu {
     device: wgpu::Device,
@@ -81,9 +85,15 @@ struct Pipeline {
 impl Gpu {
     /// Opens a device. Every role of a run opens its own, also on one adapter.
     pub fn open(choice: &AdapterChoice) -> Result<Arc<Self>, GpuError> {
+        Self::open_limited(choice, u64::MAX)
+    }
+
+    /// As [`Gpu::open`]; no kernel sees more than `max_binding` bytes of a buffer, as on an adapter with that limit.
+    pub fn open_limited(choice: &AdapterChoice, max_binding: u64) -> Result<Arc<Self>, GpuError> {
         let (adapter, form) = choice.find()?;
         let info = adapter.get_info();
-        let (features, limits) = adapter::requirements(&adapter, form);
+        let (features, mut limits) = adapter::requirements(&adapter, form);
+        limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(max_binding);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("masque"),
             required_features: features,
@@ -114,6 +124,23 @@ impl Gpu {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
+    /// Bytes of a buffer that a kernel may see.
+    pub fn max_binding(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
+    }
+
+    /// What the first byte of a window is a multiple of.
+    pub fn alignment(&self) -> u64 {
+        u64::from(self.limits.min_storage_buffer_offset_alignment).next_multiple_of(64)
+    }
+
+    /// Whether parameters lie in storage instead of uniform memory. Mesa's software Vulkan driver compiles a kernel anew
+    /// whenever a uniform that bounds one of its loops is bound again, and keeps every such version until the device is
+    /// closed: memory grew by some 100 MB with each step of the default job. Values in storage it leaves alone.
+    fn hides_parameters(&self) -> bool {
+        self.is_software() && self.info.backend == wgpu::Backend::Vulkan
+    }
+
     /// Threads of a subgroup, if that is a fixed number and kernels may exchange values within one.
     pub fn subgroup(&self) -> Option<u32> {
         let (min, max) = (self.info.subgroup_min_size, self.info.subgroup_max_size);
@@ -136,6 +163,7 @@ impl Gpu {
         }
         let source = shader::assemble(kernel, self.form);
         let interface = shader::Interface::read(kernel, &source);
+        let source = if self.hides_parameters() { source.replacen(UNIFORM, STORAGE, 1) } else { source };
         let entries: Vec<wgpu::BindGroupLayoutEntry> = std::iter::once((0, None))
             .chain(interface.buffers.iter().map(|b| (b.binding, Some(b.writable))))
             .map(|(binding, storage)| wgpu::BindGroupLayoutEntry {
@@ -143,6 +171,7 @@ impl Gpu {
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
                     ty: match storage {
+                        None if self.hides_parameters() => wgpu::BufferBindingType::Storage { read_only: true },
                         None => wgpu::BufferBindingType::Uniform,
                         Some(writable) => wgpu::BufferBindingType::Storage { read_only: !writable },
                     },

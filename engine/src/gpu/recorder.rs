@@ -88,11 +88,10 @@ impl Recorder {
         let arena = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
             size: (SLOT * SLOTS) as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let limit = gpu.limits.max_storage_buffer_binding_size.min(gpu.limits.max_buffer_size);
-        let pool = Arc::new(Pool::new(gpu.device.clone(), limit));
+        let pool = Arc::new(Pool::new(gpu.device.clone(), gpu.limits.max_buffer_size));
         Self {
             gpu,
             pool,
@@ -182,9 +181,6 @@ impl Recorder {
         }
         let pipeline = self.gpu.pipeline(kernel);
         let face = &pipeline.interface;
-        let offset = self.params.len();
-        self.params.resize(offset + SLOT, 0);
-        face.write(kernel, args, &mut self.params[offset..offset + SLOT]);
         assert_eq!(face.buffers.len(), bufs.len(), "{}: buffers {:?}", kernel.file, face.buffers);
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
@@ -199,8 +195,12 @@ impl Recorder {
                 .iter()
                 .find(|(name, _)| *name == b.name)
                 .unwrap_or_else(|| panic!("{}: no buffer called {}", kernel.file, b.name));
-            entries.push(wgpu::BindGroupEntry { binding: b.binding, resource: buf.raw().as_entire_binding() });
+            let resource = wgpu::BindingResource::Buffer(buf.binding(self.gpu.max_binding())?);
+            entries.push(wgpu::BindGroupEntry { binding: b.binding, resource });
         }
+        let offset = self.params.len();
+        self.params.resize(offset + SLOT, 0);
+        face.write(kernel, args, &mut self.params[offset..offset + SLOT]);
         let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &pipeline.layout,
@@ -285,9 +285,9 @@ impl Recorder {
         let stage = self.stage(total);
         let mut copies = |e: &mut wgpu::CommandEncoder| {
             for ((buf, n), at) in what.iter().zip(&offsets) {
-                let n = (n.next_multiple_of(4) as u64).min(buf.raw().size());
+                let n = (n.next_multiple_of(4) as u64).min(buf.raw().size() - buf.start());
                 if n > 0 {
-                    e.copy_buffer_to_buffer(buf.raw(), 0, &stage, *at as u64, n);
+                    e.copy_buffer_to_buffer(buf.raw(), buf.start(), &stage, *at as u64, n);
                 }
             }
         };

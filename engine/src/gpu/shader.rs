@@ -2,7 +2,8 @@
 //!
 //! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
 //! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)` are generated (`wire.rs`); `#ifdef X`, `#else`,
-//! `#endif` keep or drop lines. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
+//! `#endif` keep or drop lines; `#each i n` to `#end` repeats lines with 0 to n - 1 for `%i`, where n is a number or a
+//! `const` above. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
 //! a uniform struct `Params`; the others are storage arrays.
 
 use naga::AddressSpace;
@@ -47,8 +48,8 @@ impl std::fmt::Display for Kernel {
 /// Every shader file: stem (with `shared/` in front for imports, `testing/` for what only tests run) and text.
 pub const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
-/// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`; `K*` stands for every
-/// message width.
+/// Variants each kernel is shipped in, from `shaders/variants.txt`: `file: DEFINE DEFINE | DEFINE`. `K*` stands for every
+/// message width, `(A|B)` for either: a line of groups stands for all combinations.
 const VARIANTS: &str = include_str!("../../../shaders/variants.txt");
 
 /// Every kernel in every shipped variant.
@@ -56,10 +57,10 @@ pub fn shipped() -> Vec<Kernel> {
     let mut all = Vec::new();
     for line in VARIANTS.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let (file, variants) = line.split_once(':').expect("variants.txt: `file: variants`");
-        for v in variants.split('|') {
-            let fixed = v.split_whitespace().filter(|d| *d != "K*");
+        for v in alternatives(variants) {
+            let fixed = v.iter().copied().filter(|d| *d != "K*");
             let kernel = fixed.fold(Kernel::new(file.trim()), Kernel::with);
-            if v.contains("K*") {
+            if v.contains(&"K*") {
                 all.extend(wire::WIDTHS.map(|k| kernel.clone().with(k)));
             } else {
                 all.push(kernel);
@@ -67,6 +68,17 @@ pub fn shipped() -> Vec<Kernel> {
         }
     }
     all
+}
+
+/// What a line stands for, as defines: the combinations of its groups, or what is between its bars.
+fn alternatives(line: &'static str) -> Vec<Vec<&'static str>> {
+    let Some((before, (group, after))) = line.split_once('(').and_then(|(b, r)| Some((b, r.split_once(')')?))) else {
+        return line.split('|').map(|v| v.split_whitespace().collect()).collect();
+    };
+    let rest = alternatives(after);
+    let one =
+        |g: &'static str, r: &Vec<_>| [before, g].iter().flat_map(|s| s.split_whitespace()).chain(r.clone()).collect();
+    group.split('|').flat_map(|g| rest.iter().map(move |r| one(g, r))).collect()
 }
 
 fn source(name: &str) -> &'static str {
@@ -90,7 +102,8 @@ pub fn assemble(kernel: &Kernel, form: Form) -> String {
 
 fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out: &mut String) {
     let mut keep = vec![true];
-    for line in text.lines() {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
         let l = line.trim();
         if let Some(name) = l.strip_prefix("#ifdef ") {
             keep.push(defines.contains(&name.trim()));
@@ -100,7 +113,18 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
         } else if l == "#endif" {
             keep.pop();
         } else if keep.iter().all(|k| *k) {
-            if let Some(name) = l.strip_prefix("#import ") {
+            if let Some(each) = l.strip_prefix("#each ") {
+                let (name, count) = each.split_once(' ').expect("#each name count");
+                let mut depth = 1;
+                let body = lines.by_ref().take_while(|line| {
+                    depth += i32::from(line.trim().starts_with("#each ")) - i32::from(line.trim() == "#end");
+                    depth > 0
+                });
+                let body: String = body.flat_map(|line| [line, "\n"]).collect();
+                for i in 0..extent(count, out) {
+                    expand(&body.replace(&format!("%{name}"), &i.to_string()), defines, form, done, out);
+                }
+            } else if let Some(name) = l.strip_prefix("#import ") {
                 // `file(buffer)` pastes the file with `$` replaced: the same helper for differently named buffers.
                 let (file, buffer) = match name.trim().split_once('(') {
                     Some((file, rest)) => (file, rest.trim_end_matches(')')),
@@ -128,6 +152,13 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
             }
         }
     }
+}
+
+/// A number, or the value of a `const` in the text so far.
+fn extent(count: &str, text: &str) -> u32 {
+    let head = format!("const {count}: u32 = ");
+    let declared = text.lines().find_map(|l| l.strip_prefix(&head)).map(|v| v.trim_end_matches("u;"));
+    declared.unwrap_or(count).parse().unwrap_or_else(|_| panic!("#each: {count} is no constant above"))
 }
 
 /// A storage buffer a shader declares.

@@ -1,6 +1,6 @@
 //! Moving elements between layouts: joining and taking channels, nearest-neighbour upsampling.
 
-use super::Element;
+use super::{Element, Format};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::{args, bufs};
 
@@ -10,7 +10,7 @@ fn copier(e: Element, extents: &[usize]) -> (Kernel, usize) {
     if extents.iter().all(|n| n.is_multiple_of(lane)) {
         return (Kernel::new("copy").with("WIDE"), lane);
     }
-    (e.kernel("copy"), 1)
+    (Format::from(e).kernel("copy"), 1)
 }
 
 /// `[rows, ca] ++ [rows, cb] -> [rows, ca + cb]`.

@@ -13,6 +13,7 @@ pub mod pack_b;
 pub mod product;
 pub mod scale;
 pub mod softmax;
+mod windows;
 
 pub use activation::{Curve, Table, activation};
 pub use add::{Broadcast, add};
@@ -22,7 +23,7 @@ pub use gather::gather;
 pub use group_norm::{GroupShape, group_norm};
 pub use layer_norm::layer_norm;
 pub use matmul::{Element, Mode, Strided, matmul};
-pub use pack_b::{Packed, pack, pack_with_bias};
+pub use pack_b::{Format, Packed, pack, pack_with_bias};
 pub use product::product;
 pub use scale::scale;
 pub use softmax::{Exponential, Scores, softmax};

@@ -31,17 +31,29 @@ impl Window {
     }
 }
 
-/// Masked bits `[x < T_j]` for every threshold and element.
+/// Masked bits `[x < T_j]` for every threshold and element. Rows are padded to whole groups of 8 elements.
 #[derive(Clone, Debug)]
 pub struct Bits {
     /// Elements of the wire.
     pub n: usize,
     /// Thresholds.
     pub thresholds: usize,
-    /// Opened bits `c`, packed, `[thresholds][n]` (none at the dealer).
+    /// Opened bits `c`, packed, `[thresholds][n padded]` (none at the dealer).
     pub opened: Option<Buf>,
-    /// Words whose bit 8 is the (share of the) mask `beta`.
+    /// Words `[thresholds][n padded]` whose bit 8 is the (share of the) mask `beta`.
     pub masks: Buf,
+}
+
+impl Bits {
+    /// Elements of a row with its padding.
+    pub fn row(&self) -> usize {
+        row(self.n)
+    }
+}
+
+/// Kernels take eight elements a thread.
+pub(super) fn row(n: usize) -> usize {
+    n.next_multiple_of(8)
 }
 
 const BETA_WORD: u32 = 12;
@@ -64,10 +76,30 @@ pub(super) fn compare_and_open(
     window: Window,
     also: &[(&Share, u32, u32)],
 ) -> Result<(Bits, Vec<Wire>), Error> {
+    let mut first = vec![];
+    let (bits, _) = compare_beside(ctx, x, thresholds, window, also, |_, wires| {
+        first = wires;
+        Ok(None)
+    })?;
+    Ok((bits, first))
+}
+
+/// A share that is to be opened: what, the bits to cut, the ring.
+pub(super) type Opening = (Share, u32, u32);
+
+/// As [`compare`], and opens shares in its first round, and in its last one the share that `then` makes of their wires.
+pub(super) fn compare_beside(
+    ctx: &mut Ctx,
+    x: &Wire,
+    thresholds: &[i64],
+    window: Window,
+    also: &[(&Share, u32, u32)],
+    then: impl FnOnce(&mut Ctx, Vec<Wire>) -> Result<Option<Opening>, Error>,
+) -> Result<(Bits, Option<Wire>), Error> {
     let Window { lo, hi } = window;
     let sealed = Sealed::new(ctx, also)?;
     assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
-    let (n, groups, levels) = (x.n, window.groups(), thresholds.len());
+    let (n, groups, levels) = (row(x.n), window.groups(), thresholds.len());
     let sign = hi - 1;
     let leaves = ctx.deal(n * groups, window.leaf_bits(), true, |rec| {
         let out = rec.words(n * groups)?;
@@ -75,7 +107,7 @@ pub(super) fn compare_and_open(
             &Kernel::new("compare_deal"),
             args![n: n, groups: groups, lo: lo, hi: hi],
             bufs![lam: &x.lam, out: &out],
-            n * groups,
+            n * groups / 8,
         )?;
         Ok(out)
     })?;
@@ -91,8 +123,16 @@ pub(super) fn compare_and_open(
         None
     };
     let result_masks = second.as_ref().map_or(&masks, |s| &s.0).clone();
-    let mut bits = Bits { n, thresholds: levels, opened: None, masks: result_masks };
-    let (Some(leaves), Some(products)) = (leaves, products) else { return Ok((bits, sealed.finish(ctx, &[])?)) };
+    let mut bits = Bits { n: x.n, thresholds: levels, opened: None, masks: result_masks };
+    let last_opening = |ctx: &mut Ctx, wires| -> Result<Sealed, Error> {
+        let what = then(ctx, wires)?;
+        Sealed::new(ctx, &what.iter().map(|(s, cut, k)| (s, *cut, *k)).collect::<Vec<_>>())
+    };
+    let (Some(leaves), Some(products)) = (leaves, products) else {
+        let wires = sealed.finish(ctx, &[])?;
+        let wire = last_opening(ctx, wires)?.finish(ctx, &[])?.pop();
+        return Ok((bits, wire));
+    };
 
     let first = ctx.first();
     // Dropping the low bits of delta and mask rounds the difference down or up, at random by its fraction: half a unit of
@@ -100,27 +140,28 @@ pub(super) fn compare_and_open(
     let half = 1i64 << lo >> 1;
     let t: Vec<u64> = thresholds.iter().map(|t| (t + half) as u64).collect();
     let t = ctx.rec.upload_slice(&t)?;
-    let mut mine = ctx.rec.alloc(instances.next_multiple_of(4))?;
+    let mut mine = ctx.rec.alloc(instances)?;
     ctx.rec.run(
         &Kernel::new("compare_leaf"),
         args![n: n, groups: groups, count: instances, lo: lo, hi: hi, first: first],
         bufs![delta: x.opened(), thresholds: &t, leaves: &leaves, masks: &masks, msg: &mine],
-        instances.div_ceil(4),
+        instances / 8,
     )?;
     let mut messages = vec![(&mine, instances as u64)];
     messages.extend(sealed.messages());
     let mut received = ctx.exchange(&messages)?;
     let mut theirs = received.remove(0);
     let wires = sealed.finish(ctx, &received)?;
+    let sealed = last_opening(ctx, wires)?;
     let mut last_products = products.clone();
     if let Some((m, p)) = &second {
         let p = p.as_ref().expect("a party's share");
-        let msg = ctx.rec.alloc(last.next_multiple_of(4))?;
+        let msg = ctx.rec.alloc(last)?;
         ctx.rec.run(
             &Kernel::new("compare_level"),
             args![n: n, groups: groups, count: last, first: first],
             bufs![mine: &mine, theirs: &theirs, masks: &masks, products: &products, next: m, msg: &msg],
-            last.div_ceil(4),
+            last / 8,
         )?;
         mine = msg;
         theirs = ctx.exchange(&[(&mine, last as u64)])?.remove(0);
@@ -135,11 +176,15 @@ pub(super) fn compare_and_open(
             thresholds: &t, msg: &msg],
         words,
     )?;
-    let other = ctx.exchange(&[(&msg, last.div_ceil(8) as u64)])?.remove(0);
+    let mut messages = vec![(&msg, last as u64 / 8)];
+    messages.extend(sealed.messages());
+    let mut received = ctx.exchange(&messages)?;
+    let other = received.remove(0);
+    let wire = sealed.finish(ctx, &received)?.pop();
     let opened = ctx.rec.alloc(words * 4)?;
     ctx.rec.run(&Kernel::new("xor"), args![n: words], bufs![a: &msg, b: &other, out: &opened], words)?;
     bits.opened = Some(opened);
-    Ok((bits, wires))
+    Ok((bits, wire))
 }
 
 fn products(ctx: &mut Ctx, x: &Wire, masks: &Buf, count: usize, sign: u32, k: u32) -> Result<Option<Buf>, Error> {
@@ -147,9 +192,9 @@ fn products(ctx: &mut Ctx, x: &Wire, masks: &Buf, count: usize, sign: u32, k: u3
         let out = rec.words(count)?;
         rec.run(
             &Kernel::new("compare_products"),
-            args![count: count, n: x.n, sign: sign],
+            args![count: count, n: row(x.n), sign: sign],
             bufs![masks: masks, lam: &x.lam, out: &out],
-            count,
+            count / 8,
         )?;
         Ok(out)
     })
@@ -157,11 +202,11 @@ fn products(ctx: &mut Ctx, x: &Wire, masks: &Buf, count: usize, sign: u32, k: u3
 
 /// Cost of [`compare`]: online, each way, 1 byte per element, threshold and group of 16 window bits, a further byte for two
 /// or more groups, and 1 bit; offline at most 60 bits per element and group plus 16 (24) bits per threshold and group;
-/// 2 rounds, or 3 with several groups.
+/// 2 rounds, or 3 with several groups. Elements count in whole groups of 8.
 pub fn compare_cost(n: usize, thresholds: usize, window: Window) -> Cost {
-    let groups = window.groups();
+    let (n, groups) = (row(n), window.groups());
     let (instances, last) = (n * groups * thresholds, n * thresholds);
-    let mut way = instances as u64 + last.div_ceil(8) as u64;
+    let mut way = (instances + last / 8) as u64;
     let mut offline = packed_bytes(n * groups, window.leaf_bits());
     let mut half_rounds = 4;
     if groups > 1 {

@@ -18,7 +18,7 @@ pub struct Octaves {
 }
 
 /// Bits of the scaled value's fraction.
-const FRACTION: u32 = 12;
+const FRACTION: u32 = 13;
 /// Ring in which it is opened.
 const RING: u32 = 16;
 
@@ -28,14 +28,22 @@ impl Octaves {
         (1..=2 * (self.hi - self.lo)).map(|i| (self.lo as f64 + i as f64 / 2.0).exp2()).collect()
     }
 
+    /// Nine bits below the smallest value, or as few as four if one group of nibbles, and a round less, suffices then.
     fn window(self) -> Window {
-        Window { lo: self.lo.saturating_sub(9), hi: self.hi + 1 }
+        let (hi, fine) = (self.hi + 1, self.lo.saturating_sub(9));
+        let short = hi.saturating_sub(17).max(fine);
+        Window { lo: if short + 4 <= self.lo { short } else { fine }, hi }
+    }
+
+    /// Largest relative distance from a border at which a comparison may be wrong.
+    fn slack(self) -> f64 {
+        (f64::from(self.window().lo) - 1.0 - f64::from(self.lo)).exp2()
     }
 }
 
-/// Cubic through the Chebyshev nodes of [1/sqrt 2, 1] for `v^p`.
-fn cubic(p: f64) -> [f64; 4] {
-    let (a, b) = (0.5f64.sqrt(), 1.0);
+/// Cubic through the Chebyshev nodes of [1/sqrt 2, 1], widened by a relative slack, for `v^p`.
+fn cubic(p: f64, slack: f64) -> [f64; 4] {
+    let (a, b) = (0.5f64.sqrt() * (1.0 - slack), 1.0 + slack);
     let nodes: [f64; 4] = std::array::from_fn(|i| {
         (a + b) / 2.0 + (b - a) / 2.0 * (std::f64::consts::PI * (2 * i + 1) as f64 / 8.0).cos()
     });
@@ -71,7 +79,7 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
         let (above, below) = sides(i);
         Segment { above, below, coefficients }
     };
-    // v' = value / unit in [1/sqrt 2, 1) with 58 fraction bits, cut to FRACTION. 1 / unit has few bits for a large border:
+    // v' = value / unit in [1/sqrt 2, 1) with 59 fraction bits, cut to FRACTION. 1 / unit has few bits for a large border:
     // rather than the border itself its rounded stand-in is undone in the result.
     let fraction = 64 - RING - 2 + FRACTION;
     let one = f64::from(fraction).exp2();
@@ -81,7 +89,7 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
     }
     let scale: Vec<Segment> = units.iter().enumerate().map(|(i, u)| segment(i, vec![0.0, 1.0 / u])).collect();
     let scale = Table::new(&scale, 0, fraction)?;
-    let c = cubic(power);
+    let c = cubic(power, range.slack());
     let top = units.iter().map(|u| gain * u.powf(power)).fold(0.0, f64::max) * 1.5;
     let fine = (60 - top.log2().ceil().max(-40.0) as i64).clamp(f as i64, 62) as u32;
     // The result's ring is that of a wire: a multiple of 4.
@@ -101,7 +109,8 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
 ///
 /// * Needs `2^lo <= value < 2^hi`, `hi < k - 1` and `hi <= 53`. A smaller value gets at most 2.5 times the result at `2^lo`
 ///   (4.5 times for the reciprocal).
-/// * Error: relative 3e-4 at most (cubic 5e-5, rounding of the scaled value 2^-12), plus one unit of the result.
+/// * Error: relative 3e-4 at most (cubic 5e-5, or 1e-4 where the window is short; rounding of the scaled value 2^-13), plus one
+///   unit of the result.
 /// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits.
 pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {
     let p = plan(power, gain, range, f)?;

@@ -8,7 +8,9 @@ use super::local::Map;
 use super::open::open_cost;
 use super::{Cost, Ctx, Error, Role, Share, packed_bytes};
 use crate::gpu::{Buf, Kernel, Recorder};
-use crate::kernels::{ConvShape, Element, Mode, Packed, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias};
+use crate::kernels::{
+    ConvShape, Element, Format, Mode, Packed, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias,
+};
 use crate::{args, bufs};
 
 /// Which linear map.
@@ -62,13 +64,13 @@ impl Layer {
         }
     }
 
-    fn pack(&self, rec: &mut Recorder, w: &Buf, bias: Option<&Buf>) -> Result<Packed, Error> {
+    fn pack(&self, rec: &mut Recorder, format: Format, w: &Buf, bias: Option<&Buf>) -> Result<Packed, Error> {
         Ok(match self {
             Layer::Dense { inputs, outputs, transposed, .. } => {
                 let layout = if *transposed { Strided::rows(*outputs) } else { Strided::rows(*inputs).transposed() };
-                pack_with_bias(rec, Element::Ring, w, layout, *inputs, *outputs, bias)?
+                pack_with_bias(rec, format, w, layout, *inputs, *outputs, bias)?
             }
-            Layer::Conv(s) => pack_conv_with_bias(rec, Element::Ring, w, s, bias)?,
+            Layer::Conv(s) => pack_conv_with_bias(rec, format, w, s, bias)?,
         })
     }
 
@@ -115,8 +117,8 @@ pub fn share_weights(
     let n = layer.weight_len();
     let b = ctx.one_sided(Role::Server, n, k)?;
     let bytes = packed_bytes(n, k);
-    let (matrix, bias) = match (ctx.role, b) {
-        (Role::Dealer, Some(b)) => (b, None),
+    let (matrix, bias, format) = match (ctx.role, b) {
+        (Role::Dealer, Some(b)) => (b, None, Format::Ring),
         (Role::Server, Some(b)) => {
             let fixed = known.expect("the server knows the weights");
             let w = ctx.rec.upload_slice(&fixed.weight)?;
@@ -125,16 +127,17 @@ pub fn share_weights(
             let msg = ctx.pack(&e, n, k)?;
             ctx.server_to_client(Some(&msg), bytes)?;
             let bias = fixed.bias.as_ref().map(|b| ctx.rec.upload_slice(b)).transpose()?;
-            (w, bias)
+            // Masks fill the ring, weights do not.
+            (w, bias, Format::of(&fixed.weight))
         }
         _ => {
             let msg = ctx.server_to_client(None, bytes)?.expect("the client receives");
             let e = ctx.rec.words(n)?;
             ctx.rec.run(&Kernel::new("unpack").bits(k), args![n: n, k: k], bufs![a: &msg, out: &e], n.div_ceil(8))?;
-            (e, None)
+            (e, None, Format::Ring)
         }
     };
-    let matrix = layer.pack(&mut ctx.rec, &matrix, bias.as_ref())?;
+    let matrix = layer.pack(&mut ctx.rec, format, &matrix, bias.as_ref())?;
     ctx.rec.flush()?;
     Ok(ServerWeights { matrix, k, f })
 }

@@ -72,8 +72,8 @@ pub fn open_cost(what: &[(usize, u32)]) -> Cost {
     Cost { to_server: bytes, to_client: bytes, offline: 0, half_rounds: 2 }
 }
 
-/// Bits in which a carry of a lift from `k` to `to` is dealt.
-fn carry_bits(k: u32, to: u32) -> u32 {
+/// Bits in which what lies above a ring of `k` bits is dealt for one of `to`.
+pub(super) fn carry_bits(k: u32, to: u32) -> u32 {
     (to - k).next_multiple_of(4)
 }
 

@@ -4,8 +4,10 @@
 //! `P_s(x)` is a combination of dealt powers of the mask, and `ind_s P_s(x)` one of dealt products with the bit masks.
 //! Exact in the ring: outside its segment a polynomial may wrap, it is multiplied by 0.
 
-use super::{Bits, Cost, Ctx, Error, Share, Wire, packed_bytes};
-use crate::gpu::Kernel;
+use super::compare::row;
+use super::open::carry_bits;
+use super::{Bits, Cost, Ctx, Error, Role, Share, Wire, packed_bytes};
+use crate::gpu::{Buf, Kernel};
 use crate::{args, bufs};
 
 /// A polynomial on `T_above <= x < T_below`.
@@ -34,7 +36,7 @@ impl Table {
     /// Encodes segments for a wire with `fx` fraction bits and a result with `f`: the coefficient of `x^j` becomes
     /// `round(a_j 2^(f - j fx))`.
     pub fn new(segments: &[Segment], fx: u32, f: u32) -> Result<Self, Error> {
-        let degree = segments.iter().map(|s| s.coefficients.len() - 1).max().unwrap_or(0);
+        let degree = segments.iter().map(|s| s.coefficients.len() - 1).max().unwrap_or(0).max(1);
         assert!(degree <= 4, "polynomials of degree 4 at most, got {degree}");
         let mut rows = Vec::new();
         let bit = |b: Option<usize>| b.map_or(u64::from(u32::MAX), |b| b as u64);
@@ -53,89 +55,96 @@ impl Table {
         Ok(Self { rows, segments: segments.len(), selected, degree, f })
     }
 
-    /// Dealt words per element.
-    fn words(&self, branches: usize) -> usize {
-        branches * self.degree * (1 + self.selected) + self.selected
+    /// Dealt words of an element for a result in `to` bits: those of `to` bits, and those that say how they change for the
+    /// signed reading of the mask, of which only the part above the wire's ring is sent.
+    fn words(&self, wire: u32, to: u32) -> (usize, usize) {
+        let selected = self.selected * (self.degree + 1);
+        if to > wire {
+            (self.degree + selected, self.degree * (1 + self.selected))
+        } else {
+            (self.degree - 1 + selected, 0)
+        }
     }
-}
 
-/// Branches of the integer mask that are dealt: one if the result stays in the wire's ring, else two.
-fn branches(wire: u32, to: u32) -> usize {
-    if to > wire { 2 } else { 1 }
+    /// The kernel for this degree.
+    fn kernel(&self, file: &'static str, wide: bool) -> Kernel {
+        let kernel = Kernel::new(file).with(["D1", "D2", "D3", "D4"][self.degree - 1]);
+        if wide { kernel.with("WIDE") } else { kernel }
+    }
 }
 
 /// Evaluates a table on a wire.
 ///
-/// * Before: wire in Z_2^k with `|x| < 2^(k-2)`, masked bits of comparisons over the same elements. After: additive share
-///   in Z_2^to with the table's fraction bits; the final value must fit, intermediate powers may wrap.
+/// * Before: wire in Z_2^k with `|x| < 2^(k-2)` (any x if the result's ring is no larger), masked bits of comparisons over the
+///   same elements. After: additive share in Z_2^to with the table's fraction bits; the final value must fit, intermediate
+///   powers may wrap.
 /// * Error: rounding of the coefficients only.
 /// * Cost: see [`piecewise_cost`]; nothing online.
 pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to: u32) -> Result<Share, Error> {
-    let n = x.n;
-    let branches = branches(x.k, to);
-    let words = table.words(branches);
+    let n = row(x.n);
+    let wide = to > x.k;
+    let (words, changes) = table.words(x.k, to);
+    let (n_words, n_changes) = (n * words, n * changes);
     let rows = ctx.rec.upload_slice(&table.rows)?;
-    let (segments, selected, degree) = (table.segments, table.selected, table.degree);
-    // Degree 1 over whole groups of eight has kernels of its own, with the same words in the same order.
-    let linear = degree == 1 && n.is_multiple_of(8);
-    let dealt = if words == 0 {
-        None
-    } else {
-        ctx.deal(n * words, to, false, |rec| {
-            let out = rec.words(n * words)?;
-            if linear {
-                rec.run(
-                    &Kernel::new("piecewise_linear_deal"),
-                    args![n: n, k: x.k, branches: branches, segments: segments, selected: selected],
-                    bufs![lam: &x.lam, masks: bits.map_or(&x.lam, |b| &b.masks), table: &rows, out: &out],
-                    n / 8,
-                )?;
-                return Ok(out);
-            }
-            rec.run(
-                &Kernel::new("piecewise_deal"),
-                args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, degree: degree],
-                bufs![lam: &x.lam, masks: bits.map_or(&x.lam, |b| &b.masks), table: &rows, out: &out],
-                n,
-            )?;
-            Ok(out)
-        })?
-    };
-    let buf = match dealt {
-        Some(dealt) => {
-            let out = ctx.rec.words(n)?;
-            let opened = bits.and_then(|b| b.opened.as_ref());
-            let none = ctx.rec.alloc(16)?;
-            let bits = opened.unwrap_or(&none);
-            let (linear_kernel, kernel) = (Kernel::new("piecewise_linear"), Kernel::new("piecewise"));
-            let first = ctx.first();
-            if linear {
-                ctx.rec.run(
-                    &linear_kernel,
-                    args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, first: first],
-                    bufs![delta: x.opened(), bits: bits, table: &rows, dealt: &dealt, out: &out],
-                    n / 8,
-                )?;
-            } else {
-                ctx.rec.run(
-                    &kernel,
-                    args![n: n, k: x.k, branches: branches, segments: segments, selected: selected, degree: degree,
-                        first: first],
-                    bufs![delta: x.opened(), bits: bits, table: &rows, dealt: &dealt, out: &out],
-                    n,
-                )?;
-            }
-            Some(out)
+    let segments = table.segments;
+    // What is not read is bound all the same.
+    let none = ctx.rec.alloc(64)?;
+    let masks = bits.map_or(&x.lam, |b| &b.masks);
+    let mut targets = None;
+    if ctx.role == Role::Dealer {
+        let (out, change) = (ctx.rec.words(n_words.max(8))?, ctx.rec.words(n_changes.max(8))?);
+        let kernel = table.kernel("piecewise_deal", wide);
+        let args = args![n: n, k: x.k, segments: segments];
+        if wide {
+            let bufs = bufs![lam: &x.lam, masks: masks, table: &rows, out: &out, change: &change];
+            ctx.rec.run(&kernel, args, bufs, n / 8)?;
+        } else if words > 0 {
+            ctx.rec.run(&kernel, args, bufs![lam: &x.lam, masks: masks, table: &rows, out: &out], n / 8)?;
         }
-        None => None,
-    };
-    Ok(Share { n, k: to, f: table.f, buf })
+        targets = Some((out, change));
+    }
+    let target = |which: fn(&(Buf, Buf)) -> &Buf| which(targets.as_ref().expect("made at the dealer")).clone();
+    let mut dealt = None;
+    if words > 0 {
+        dealt = ctx.deal(n_words, to, false, |_| Ok(target(|t| &t.0)))?;
+    }
+    let mut change = None;
+    if wide {
+        change = ctx.deal(n_changes, carry_bits(x.k, to), false, |_| Ok(target(|t| &t.1)))?;
+    }
+    let mut buf = None;
+    if ctx.is_party() {
+        let out = ctx.rec.words(n)?;
+        let bits = bits.and_then(|b| b.opened.as_ref()).unwrap_or(&none);
+        let dealt = dealt.as_ref().unwrap_or(&none);
+        let kernel = table.kernel("piecewise", wide);
+        let args = args![n: n, k: x.k, segments: segments, first: ctx.first()];
+        let (delta, lam) = (x.opened(), &x.lam);
+        match &change {
+            Some(change) => {
+                let bufs = bufs![delta: delta, bits: bits, table: &rows, dealt: dealt, change: change, out: &out];
+                ctx.rec.run(&kernel, args, bufs, n / 8)?;
+            }
+            None => {
+                let bufs = bufs![delta: delta, bits: bits, table: &rows, dealt: dealt, lam: lam, out: &out];
+                ctx.rec.run(&kernel, args, bufs, n / 8)?;
+            }
+        }
+        buf = Some(out);
+    }
+    Ok(Share { n: x.n, k: to, f: table.f, buf })
 }
 
-/// Cost of [`piecewise`]: offline `to` bits for each of `b d (1 + s) + s` words an element (`b` = 2 if the ring grows,
-/// else 1; `d` the degree, `s` the segments that are selected).
+/// Cost of [`piecewise`], for degree `d` and `s` segments that are selected, elements in whole groups of 8. Offline: within
+/// the wire's ring `d - 1 + s (d + 1)` words of `to` bits; beyond it one word more, and `d (1 + s)` of `to - k` bits (rounded
+/// up to a multiple of 4).
 pub fn piecewise_cost(n: usize, table: &Table, wire: u32, to: u32) -> Cost {
-    Cost { offline: packed_bytes(n * table.words(branches(wire, to)), to), ..Cost::default() }
+    let (words, changes) = table.words(wire, to);
+    let mut offline = packed_bytes(row(n) * words, to);
+    if to > wire {
+        offline += packed_bytes(row(n) * changes, carry_bits(wire, to));
+    }
+    Cost { offline, ..Cost::default() }
 }
 
 /// A polynomial with real coefficients, degree 1 to 4, without comparison: local but for the dealt powers.

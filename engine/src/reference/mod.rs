@@ -51,8 +51,6 @@ pub mod open;
 pub mod pack;
 pub mod piecewise;
 pub mod piecewise_deal;
-pub mod piecewise_linear;
-pub mod piecewise_linear_deal;
 pub mod prg;
 pub mod product;
 pub mod reduce;

@@ -5,7 +5,7 @@ use super::segment::{NONE, indicator};
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, branches: usize, segments: usize, selected: usize, degree: usize, first: u32 }
+    Params { n: usize, k: u32, segments: usize, first: u32 }
 );
 
 /// c_i(u), the coefficient of z^i in P(u + z): sum over j of binomial(j, i) c_j u^(j - i).
@@ -16,29 +16,49 @@ fn taylor(c: &[u64], u: u64, i: usize) -> u64 {
     })
 }
 
-/// Without switches.
-pub fn piecewise(p: &Params, delta: &[u64], bits: &[u32], table: &[u64], dealt: &[u64], out: &mut [u64]) {
-    let per_branch = p.degree * (1 + p.selected);
+/// What the kernel reads beside the table: the opened words and bits, and the dealt words.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// Opened words.
+    pub delta: &'a [u64],
+    /// Opened bits.
+    pub bits: &'a [u32],
+    /// Dealt words.
+    pub dealt: &'a [u64],
+    /// With `WIDE` the changes for the signed reading, else the own share of the mask.
+    pub other: &'a [u64],
+}
+
+/// `D1` to `D4` for `degree`, with `WIDE` if `wide`.
+pub fn piecewise(degree: usize, wide: bool, p: &Params, x: &Inputs<'_>, table: &[u64], out: &mut [u64]) {
     for t in 0..p.n {
         let h = 1u64 << (p.k - 2);
-        let d = r_low(delta[t].wrapping_add(h), p.k);
-        let u = d.wrapping_sub(h);
-        let base = if p.branches == 2 && r_bit(d, p.k - 1) == 0 { per_branch } else { 0 };
-        let word = |at: usize| dealt[at * p.n + t];
+        let d = r_low(x.delta[t].wrapping_add(h), p.k);
+        let u = if wide { d.wrapping_sub(h) } else { x.delta[t] };
+        let signed = wide && r_bit(d, p.k - 1) == 0;
+        let at = |words: &[u64], word: usize| words[word * p.n + t];
+        let change = |word: usize| if signed { at(x.other, word) << p.k } else { 0 };
+        // Share of M^i.
+        let power = |i: usize| match i {
+            0 => p.first.into(),
+            _ if wide => at(x.dealt, i - 1).wrapping_add(change(i - 1)),
+            1 => x.other[t],
+            _ => at(x.dealt, i - 2),
+        };
+        let powers = if wide { degree } else { degree - 1 };
         let (mut y, mut chosen) = (0u64, 0);
-        for row in table.chunks(3 + p.degree).take(p.segments) {
+        for row in table.chunks(3 + degree).take(p.segments) {
             let (b0, b1, c) = (row[0] as u32, row[1] as u32, &row[2..]);
             let selective = b0 != NONE || b1 != NONE;
-            let q = if selective { indicator(p.n, bits, b0, b1, t) } else { 1 };
-            for i in 0..=p.degree {
-                // Shares of M^i, and of beta M^i; those of M^0 = 1 are `first` and the share of beta.
-                let power = if i == 0 { p.first.into() } else { word(base + i - 1) };
+            let q = if selective { indicator(p.n, x.bits, b0, b1, t) } else { 1 };
+            for i in 0..=degree {
+                let first = powers + chosen * (degree + 1);
                 let beta_power = match (selective, i) {
                     (false, _) => 0,
-                    (true, 0) => word(p.branches * per_branch + chosen),
-                    (true, _) => word(base + p.degree * (1 + chosen) + i - 1),
+                    (true, 0) => at(x.dealt, first + degree),
+                    (true, _) => at(x.dealt, first + i - 1).wrapping_add(change(degree * (1 + chosen) + i - 1)),
                 };
-                let m = if q == 1 { power.wrapping_sub(beta_power) } else { beta_power };
+                let m = if q == 1 { power(i).wrapping_sub(beta_power) } else { beta_power };
                 let term = taylor(c, u, i).wrapping_mul(m);
                 y = if i % 2 == 1 { y.wrapping_sub(term) } else { y.wrapping_add(term) };
             }

@@ -5,38 +5,48 @@ use super::segment::NONE;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, branches: usize, segments: usize, selected: usize, degree: usize }
+    Params { n: usize, k: u32, segments: usize }
 );
 
-/// Without switches.
-pub fn piecewise_deal(p: &Params, lam: &[u64], masks: &[u64], table: &[u64], out: &mut [u64]) {
-    let per_branch = p.degree * (1 + p.selected);
+/// `((m - 2^k t)^i - m^i) / 2^k` for the signed reading of a mask m, whose top bit is t.
+fn changed(l: u64, k: u32, i: u32) -> u64 {
+    let signed = i128::from((l << (64 - k)) as i64 >> (64 - k));
+    // Below 2^128 nothing is lost that the 64 bits above bit k show.
+    let difference = signed.wrapping_pow(i).wrapping_sub(i128::from(l).wrapping_pow(i));
+    (difference >> k) as u64
+}
+
+/// `D1` to `D4` for `degree`, with `WIDE` if there is a `change` to write.
+pub fn piecewise_deal(
+    degree: usize,
+    p: &Params,
+    lam: &[u64],
+    masks: &[u64],
+    table: &[u64],
+    out: &mut [u64],
+    change: Option<&mut [u64]>,
+) {
+    let wide = change.is_some();
+    let mut none = [];
+    let change = change.unwrap_or(&mut none);
     for t in 0..p.n {
         let l = r_low(lam[t], p.k);
-        let mut put = |at: usize, v: u64| out[at * p.n + t] = v;
-        // The mask itself, and its signed reading.
-        let signed = ((l << (64 - p.k)) as i64 >> (64 - p.k)) as u64;
-        let readings = [l, signed];
-        for (b, m) in readings[..p.branches].iter().enumerate() {
-            for i in 0..p.degree {
-                put(b * per_branch + i, m.wrapping_pow(i as u32 + 1));
-            }
-        }
-        let mut chosen = 0;
-        for row in table.chunks(3 + p.degree).take(p.segments) {
+        let degrees = 1..=degree as u32;
+        let mut words: Vec<u64> = degrees.clone().skip(usize::from(!wide)).map(|i| l.wrapping_pow(i)).collect();
+        let mut changes: Vec<u64> = degrees.clone().map(|i| changed(l, p.k, i)).collect();
+        for row in table.chunks(3 + degree).take(p.segments) {
             let bounds = [row[0] as u32, row[1] as u32];
             if bounds == [NONE; 2] {
                 continue;
             }
             let beta = bounds.iter().filter(|b| **b != NONE).fold(0, |v, b| v ^ r_bit(masks[*b as usize * p.n + t], 8));
-            for (b, m) in readings[..p.branches].iter().enumerate() {
-                for i in 0..p.degree {
-                    let v = u64::from(beta).wrapping_mul(m.wrapping_pow(i as u32 + 1));
-                    put(b * per_branch + p.degree * (1 + chosen) + i, v);
-                }
-            }
-            put(p.branches * per_branch + chosen, beta.into());
-            chosen += 1;
+            words.extend(degrees.clone().map(|i| u64::from(beta).wrapping_mul(l.wrapping_pow(i))));
+            words.push(beta.into());
+            changes.extend(degrees.clone().map(|i| u64::from(beta).wrapping_mul(changed(l, p.k, i))));
+        }
+        words.iter().enumerate().for_each(|(w, v)| out[w * p.n + t] = *v);
+        if wide {
+            changes.iter().enumerate().for_each(|(w, v)| change[w * p.n + t] = *v);
         }
     }
 }

@@ -66,7 +66,9 @@ pub(super) fn serve_one(
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
     let ready = session::server(gpu.clone(), client, dealer, model, weights.clone(), opts)?;
-    let known = unconditional_chain(&gpu, model, &weights, &ready.request.job)?;
+    let job = &ready.request.job;
+    sampling::check_model(gpu.clone(), model, weights.clone(), job, &ready.secure.plan)?;
+    let known = unconditional_chain(&gpu, model, &weights, job)?;
     run_role(ready, None, known.as_deref(), &mut |_| {})
 }
 

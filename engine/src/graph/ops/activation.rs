@@ -53,6 +53,10 @@ impl Op for Activation {
         Ok(out)
     }
 
+    fn largest_input(&self, config: &PlanConfig) -> Option<f64> {
+        Some(f64::from(config.range).exp2())
+    }
+
     fn wants(&self, _slot: usize, _ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
         NARROW
     }

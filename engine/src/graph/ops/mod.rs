@@ -78,6 +78,11 @@ pub trait Op: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// On shares, the magnitude its inputs must stay below, if that is less than what their ring holds.
+    fn largest_input(&self, _config: &PlanConfig) -> Option<f64> {
+        None
+    }
+
     /// Ring bits in which this operation would like its input number `slot`, when its own result is wanted in `wanted`
     /// and activations have `ring` bits.
     fn wants(&self, _slot: usize, _ring: u32, wanted: u32, _config: &PlanConfig) -> u32 {
