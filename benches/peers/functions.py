@@ -47,10 +47,27 @@ EXP_PRECISE_CUTOFF, EXP_PRECISE_SQUARINGS = -14.0, 8
 # Powers are taken of x / SCALE, so that high ones keep their bits in fixed point.
 SCALE = 4.0
 
-# Intervals over which errors are measured.
-RANGE = {"silu": (-8.0, 4.0), "gelu": (-5.0, 3.0), "exp": (-14.0, 0.0)}
+# Intervals over which errors are measured: those of `harness bench ops`.
+RANGE = {
+    "silu": (-8.0, 4.0),
+    "gelu": (-5.0, 3.0),
+    "exp": (-14.0, 0.0),
+    "relu": (-8.0, 8.0),
+    "compare": (-8.0, 8.0),
+    "multiply": (-8.0, 8.0),
+    "reciprocal": (0.1, 8.0),
+    "rsqrt": (0.1, 8.0),
+    "softmax": (-14.0, 0.0),
+}
 
-CASES = [(op, form) for op in ("silu", "gelu", "exp") for form in ("precise", "loose")]
+# Heads, rows, inner extent, columns of `--shape qk-16`; channels, extent, kernel of `--shape res-8`.
+MATMUL = (8, 256, 160, 256)
+CONV = (1280, 8, 3)
+
+# Operation and form. Without a form: the library's own function.
+CASES = [(op, form) for op in ("silu", "gelu", "exp") for form in ("precise", "loose")] + [
+    (op, None) for op in ("relu", "compare", "multiply", "reciprocal", "rsqrt", "softmax", "matmul", "conv")
+]
 
 
 def powers_needed(segments):
@@ -61,18 +78,80 @@ def powers_needed(segments):
     return used
 
 
-def exact(op, x):
-    """The function itself in double precision."""
+def exact(op, x, y=None):
+    """The function itself in double precision; not of a convolution, which costs too much here."""
     from math import erf
 
-    if op == "exp":
-        return np.exp(x)
-    if op == "silu":
-        return x / (1 + np.exp(-x))
-    return np.array([0.5 * v * (1 + erf(v / 2**0.5)) for v in x])
+    simple = {
+        "silu": lambda: x / (1 + np.exp(-x)),
+        "gelu": lambda: np.array([0.5 * v * (1 + erf(v / 2**0.5)) for v in x]),
+        "exp": lambda: np.exp(x),
+        "relu": lambda: np.maximum(x, 0),
+        "compare": lambda: (x < 0).astype(np.float64),
+        "multiply": lambda: x * y,
+        "reciprocal": lambda: 1 / x,
+        "rsqrt": lambda: 1 / np.sqrt(x),
+        "matmul": lambda: x @ y,
+        "conv": lambda: None,
+    }
+    if op == "softmax":
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+    return simple[op]()
 
 
-def inputs(op, n):
-    """One value in each of n equal parts of the interval."""
+def inputs(op, n, columns):
+    """Operands. Elementwise the first has one value in each of n equal parts of the interval, as in `harness bench ops`."""
+    rng = np.random.default_rng(1)
+    if op == "matmul":
+        heads, rows, inner, cols = MATMUL
+        return [rng.normal(size=(heads, rows, inner)), rng.normal(size=(heads, inner, cols)) / inner**0.5]
+    if op == "conv":
+        channels, extent, kernel = CONV
+        weights = rng.normal(size=(channels, channels, kernel, kernel)) / (channels * kernel**2) ** 0.5
+        return [rng.normal(size=(1, channels, extent, extent)), weights]
     low, high = RANGE[op]
-    return low + (high - low) * (np.arange(n) + np.random.default_rng(1).random(n)) / n
+    first = low + (high - low) * (np.arange(n) + rng.random(n)) / n
+    if op == "softmax":
+        return [rng.permutation(first).reshape(-1, columns)]
+    return [first, low + (high - low) * rng.random(n)] if op == "multiply" else [first]
+
+
+def arguments(description, repeat):
+    """Flags that the scripts share."""
+    import argparse
+
+    args = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--op", help="only these operations, separated by commas")
+    args.add_argument("--elements", type=int, default=1 << 18)
+    args.add_argument("--columns", type=int, default=64, help="of softmax")
+    args.add_argument("--repeat", type=int, default=repeat, help="timed repetitions, after one that is not timed")
+    args.add_argument("--json", help="write the figures here")
+    parsed = args.parse_args()
+    known = {op for op, _ in CASES}
+    wanted = set(parsed.op.split(",")) if parsed.op else known
+    if wanted - known:
+        args.error(f"no operation is called {sorted(wanted - known)}; there are {sorted(known)}")
+    parsed.cases = [case for case in CASES if case[0] in wanted]
+    return parsed
+
+
+def show(row):
+    """A row of figures on a line."""
+    per = 1e6 / row["elements"]
+    mse = "-" if row["mse"] is None else f"{row['mse']:.2e}"
+    print(f"{row['op']:10} {row['approx'] or '':8} wall {row['wall_s'] * per:9.3f}  processor {row['cpu_s'] * per:9.3f} us/element  "
+          f"{row['bytes_per_element']:8.1f} B/element both ways  MSE {mse}", flush=True)
+
+
+def save(path, system, args, rows):
+    """All figures as JSON."""
+    import json
+    import os
+    import platform
+
+    if path:
+        about = dict(system=system, python=platform.python_version(), cores=os.cpu_count(), repeat=args.repeat, rows=rows)
+        with open(path, "w") as f:
+            json.dump(about, f, indent=1)
+            f.write("\n")

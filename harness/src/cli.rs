@@ -40,6 +40,17 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Roles that compute in this process.
+    pub fn roles(&self) -> usize {
+        match self {
+            Self::Run(args) if args.all_roles() => 3,
+            Self::Bench { .. } => 3,
+            _ => 1,
+        }
+    }
+}
+
 /// Flags of every subcommand that computes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct GpuArgs {
@@ -130,5 +141,18 @@ mod tests {
             assert!(peer_address(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(address("0.0.0.0:0").is_ok());
+    }
+
+    #[test]
+    fn roles_share_this_process_unless_one_is_elsewhere() {
+        let roles = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["harness"], args].concat()).unwrap_or_else(|e| panic!("{args:?}: {e}"));
+            cli.command.roles()
+        };
+        assert_eq!(roles(&["run"]), 3);
+        assert_eq!(roles(&["run", "--mode", "plain"]), 1);
+        assert_eq!(roles(&["run", "--connect", "localhost:1", "--dealer", "localhost:2"]), 1);
+        assert_eq!(roles(&["bench", "ops"]), 3);
+        assert_eq!(roles(&["devices"]), 1);
     }
 }

@@ -9,8 +9,8 @@ use clap::Parser;
 use harness::cli::Cli;
 
 fn main() -> ExitCode {
-    quiet_driver();
     let cli = Cli::parse();
+    prepare_driver(cli.command.roles());
     harness::logging::init(cli.verbose);
     match harness::cmd::dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -23,12 +23,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// Mesa's device-select layer asks Wayland for the default device and, on machines without a desktop, complains on stderr
-/// as if something had failed. The engine orders devices itself, so the layer is left out unless the user sets the variable.
-fn quiet_driver() {
-    const SWITCH: &str = "NODEVICE_SELECT";
-    if std::env::var_os(SWITCH).is_none() {
-        // SAFETY: called first in `main`, when this is the only thread.
-        unsafe { std::env::set_var(SWITCH, "1") };
+/// Sets what Mesa's drivers read from the environment, where the user has not.
+///
+/// * Its device-select layer asks Wayland for the default device and, on machines without a desktop, complains on stderr as if
+///   something had failed. The engine orders devices itself, so the layer is left out.
+/// * llvmpipe gives every device a thread per core. Several roles in one process then wait for each other's threads more than
+///   they compute, so each gets its part of the cores: the two parties compute at the same time, the dealer in between. A
+///   single thread is the driver's own (0).
+fn prepare_driver(roles: usize) {
+    set_if_missing("NODEVICE_SELECT", "1");
+    if roles > 1 {
+        let each = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+        let threads = if each < 2 { 0 } else { each };
+        set_if_missing("LP_NUM_THREADS", &threads.to_string());
+    }
+}
+
+fn set_if_missing(name: &str, value: &str) {
+    if std::env::var_os(name).is_none() {
+        // SAFETY: called from `main` only, before it starts any thread.
+        unsafe { std::env::set_var(name, value) };
     }
 }

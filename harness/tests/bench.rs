@@ -8,10 +8,15 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use harness::bench::report::{Report, Row};
+use harness::bench::ops::{self, Operation, Wanted};
+use harness::bench::report::Report;
+use masque_engine::approx::Approx;
+use masque_engine::protocol::{Cost, RowMaximum};
 
 /// Seconds that a quick run may take on two cores.
 const QUICK_S: f64 = 60.0;
+/// Correction bytes over those of the primitives, at most.
+const OFFLINE: f64 = 1.25;
 /// Secure over plain mean square error, at most.
 const MSE: f64 = 1.03;
 
@@ -21,9 +26,102 @@ fn harness(dir: &Path, args: &[&str]) -> Output {
     command.output().expect("the binary starts")
 }
 
-fn row<'a>(report: &'a Report, op: &str, approx: Option<&str>) -> &'a Row {
-    let found = report.rows.iter().find(|r| r.op == op && r.approx.as_deref() == approx);
-    found.unwrap_or_else(|| panic!("no row of {op} {approx:?}"))
+/// What an element costs.
+#[derive(Clone, Copy, Debug)]
+struct Each {
+    to_server: f64,
+    to_client: f64,
+    offline: f64,
+}
+
+/// By formula, at 2^20 elements and 4096 columns.
+fn costs(op: &str, approx: Option<Approx>, maximum: RowMaximum) -> Each {
+    let wanted = Wanted {
+        elements: 1 << 20,
+        columns: 4096,
+        range: None,
+        approx: vec![],
+        maxima: vec![maximum],
+        shape: None,
+        small: false,
+        limit: 128 << 20,
+    };
+    let family = ops::FAMILIES.iter().find(|f| f.name == op).expect("the operation");
+    let rows = (family.rows)(&wanted).expect("rows");
+    let row: &dyn Operation = &**rows.iter().find(|r| r.label().approx == approx).expect("the row");
+    let cost = (0..row.pieces()).map(|i| row.cost(i).expect("a cost")).fold(Cost::default(), |a, b| a + b);
+    let each = |bytes: u64| bytes as f64 / row.elements() as f64;
+    Each { to_server: each(cost.to_server), to_client: each(cost.to_client), offline: each(cost.offline) }
+}
+
+/// Correction bits of an element by the primitives of protocol.md. `polynomial`: from a wire of `k` bits to a ring of `to`, of
+/// degree `d`, `s` segments selected; a ring that is larger than the wire's takes both readings of the mask, and the mask.
+mod reference {
+    pub fn multiply(k: u32) -> u32 {
+        k
+    }
+
+    pub fn lift(k: u32, to: u32) -> u32 {
+        2 * (to - k)
+    }
+
+    pub fn compare(thresholds: u32) -> u32 {
+        70 + 15 * (thresholds - 1)
+    }
+
+    pub fn polynomial(k: u32, to: u32, d: u32, s: u32) -> u32 {
+        let words = d - 1 + s * (d + 1);
+        if to > k { 2 * to * (words + 1) } else { to * words }
+    }
+}
+
+/// What an operation may cost at 2^20 elements and 4096 columns, by the formulas that every run is checked against.
+#[test]
+fn costs_stay_within_their_targets() {
+    use reference::{compare, lift, multiply, polynomial};
+    let (precise, loose) = (Some(Approx::Precise), Some(Approx::Loose));
+    // x as it is and halved, its square, what comes back from 16 bits.
+    let table = |thresholds, wide| compare(thresholds) + polynomial(24, 40, 1, wide) + lift(16, 40);
+    let (square, even) = (polynomial(24, 64, 2, 0), |d| polynomial(16, 64, d, 1));
+    let direct = |d| polynomial(24, 64, d, 1);
+    // A square in the ring of x, a quadratic of it, a linear term, the selection.
+    let quartic = compare(1)
+        + polynomial(24, 24, 2, 0)
+        + polynomial(16, 48, 2, 0)
+        + polynomial(24, 32, 1, 0)
+        + polynomial(20, 20, 1, 1);
+    let squarings = [(24, 48), (24, 48), (20, 40), (20, 40), (20, 40), (20, 40)];
+    let repeated = compare(1)
+        + polynomial(24, 64, 2, 0)
+        + squarings.iter().map(|(k, to)| polynomial(*k, *to, 2, 0)).sum::<u32>()
+        + polynomial(16, 32, 2, 1);
+    let tournament = compare(1) + polynomial(24, 24, 1, 1);
+    let inverse = compare(13) + polynomial(28, 64, 1, 14) + polynomial(16, 64, 3, 14);
+    for (op, approx, online, reference) in [
+        ("silu", precise, 28.0, table(3, 2) + square + even(3) + direct(2)),
+        ("silu", loose, 20.0, table(2, 2) + square + even(4)),
+        ("gelu", precise, 28.0, table(3, 2) + square + even(3) + direct(3)),
+        ("gelu", loose, 20.0, table(2, 1) + direct(4)),
+        ("exp", precise, 56.0, repeated),
+        ("exp", loose, 12.0, quartic),
+        ("relu", None, 20.0, compare(1) + polynomial(24, 40, 1, 1)),
+        ("compare", None, 1.5, compare(1)),
+        ("multiply", None, 8.0, multiply(40)),
+        ("truncate", None, 8.0, lift(48, 64)),
+        ("reciprocal", None, 28.0, inverse),
+        ("softmax", loose, 24.0, tournament + quartic + lift(20, 48) + multiply(48)),
+    ] {
+        let each = costs(op, approx, RowMaximum::Secure);
+        let ratio = each.offline * 8.0 / f64::from(reference);
+        println!("{op} {approx:?}: {each:.3?}, corrections {ratio:.2} of the primitives'");
+        assert!(each.to_server.max(each.to_client) <= online, "{op} {approx:?}: {each:?}, {online} allowed each way");
+        assert!(ratio <= OFFLINE, "{op} {approx:?}: {each:?}, corrections {ratio} of the primitives'");
+    }
+    let [secure, revealed] = [RowMaximum::Secure, RowMaximum::Revealed].map(|m| costs("softmax", loose, m));
+    println!("softmax with revealed maxima: {revealed:.3?}");
+    // The logits go to the client once more, the tournament's openings are saved.
+    assert!(revealed.to_server < secure.to_server && revealed.to_client < secure.to_client);
+    assert!(revealed.offline < secure.offline, "{revealed:?} against {secure:?}");
 }
 
 #[test]
@@ -54,22 +152,6 @@ fn a_quick_run_has_every_row_and_keeps_its_promises() {
         let ratio = r.mse_ratio().expect("an approximation that is not exact");
         assert!(ratio <= MSE, "{}: secure over plain MSE {ratio}", r.name());
     }
-    // What each element may cost online, each way.
-    for (op, approx, bytes) in [
-        ("silu", Some("precise"), 28.0),
-        ("silu", Some("loose"), 20.0),
-        ("gelu", Some("precise"), 28.0),
-        ("gelu", Some("loose"), 20.0),
-        ("exp", Some("loose"), 12.0),
-        ("exp", Some("precise"), 56.0),
-        ("compare", None, 1.5),
-        ("multiply", None, 8.0),
-        ("softmax", Some("loose"), 24.0),
-    ] {
-        let r = row(&report, op, approx);
-        let each = r.per_element(r.to_server_bytes.max(r.to_client_bytes));
-        assert!(each <= bytes, "{}: {each} bytes each way, {bytes} allowed", r.name());
-    }
     // Figure 1's errors.
     for (op, from, to) in [("silu", 2.4, 2.7), ("gelu", 7.9, 8.6), ("exp", 25.0, 27.5)] {
         let r = report.ratios.iter().find(|r| r.op == op).expect("a ratio");
@@ -88,6 +170,30 @@ fn a_quick_run_has_every_row_and_keeps_its_promises() {
         events.iter().any(|e| e["cat"] == cat && e["pid"] == pid && e["dur"].as_f64() > Some(0.0))
     };
     assert!((0..3).all(|role| has("host", role) && has("device", role) && has("network", role)));
+}
+
+/// Network time is that of the link: every byte of a direction at its bandwidth, and half a round trip for each round.
+#[test]
+fn network_time_is_that_of_the_link() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (bits_per_second, round_trip, link) = (10e6, 0.08, "10mbit,80ms");
+    let ops = ["--op", "silu,exp", "--approx", "loose", "--elements", "4000", "--repeat", "2", "--link", link];
+    let output = harness(dir.path(), &[&["bench", "ops", "--quiet", "--json", "link.json"], &ops[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Report =
+        serde_json::from_slice(&fs::read(dir.path().join("link.json")).expect("a file")).expect("JSON");
+    assert_eq!(report.rows.len(), 2);
+    for r in &report.rows {
+        let way = r.to_server_bytes.max(r.to_client_bytes) as f64 * 8.0 / bits_per_second;
+        let modelled = way + r.rounds * round_trip / 2.0;
+        println!("{}: modelled {modelled:.3} s, network {:?}, total {:?}", r.name(), r.network_s, r.total_s);
+        assert!(r.total_s.min > 0.98 * modelled, "{} is faster than its link: {modelled} s, {:?}", r.name(), r.total_s);
+        // A party does not wait for bytes that are on their way while it computes; other load lengthens both.
+        assert!((0.6..1.5).contains(&(r.network_s.min / modelled)), "{}: {modelled} s, {:?}", r.name(), r.network_s);
+        // The corrections cross the link before.
+        let corrections = r.offline_bytes as f64 * 8.0 / bits_per_second;
+        assert!(r.offline_s.min > 0.85 * corrections, "{}: {corrections} s, {:?}", r.name(), r.offline_s);
+    }
 }
 
 #[test]

@@ -21,10 +21,7 @@ struct Sample {
     network: f64,
     offline: f64,
     cpu: Option<f64>,
-    offline_bytes: u64,
-    to_server: u64,
-    to_client: u64,
-    half_rounds: u64,
+    cost: Cost,
 }
 
 /// A party's part of the online phase.
@@ -79,10 +76,10 @@ pub fn measure(trio: &mut Trio, op: &dyn Operation, repeat: usize, evals: &mut u
         network_s: spread(|s| s.network),
         offline_s: spread(|s| s.offline),
         cpu_s: cpu.map(Spread::of),
-        to_server_bytes: last.to_server,
-        to_client_bytes: last.to_client,
-        offline_bytes: last.offline_bytes,
-        rounds: last.half_rounds as f64 / 2.0,
+        to_server_bytes: last.cost.to_server,
+        to_client_bytes: last.cost.to_client,
+        offline_bytes: last.cost.offline,
+        rounds: last.cost.half_rounds as f64 / 2.0,
         mse: errors.secure / errors.count as f64,
         plain_mse: errors.plain.map(|p| p / errors.count as f64),
         max_error: errors.largest,
@@ -114,10 +111,18 @@ fn repetition(trio: &mut Trio, op: &dyn Operation, evals: &mut u32, mut errors: 
         // What both parties waited for; the longer wait contains the slower party's work.
         sample.network += parts.iter().map(|p| p.waited).min().unwrap_or_default().as_secs_f64();
         sample.offline += dealt.as_secs_f64();
-        sample.offline_bytes += trio.offline_bytes() - corrections;
-        sample.to_server += sent.sent_payload;
-        sample.to_client += sent.received_payload;
-        sample.half_rounds += parts[0].cost.half_rounds;
+        // What went over the channels; rounds as the client took part in them.
+        let counted = Cost {
+            to_server: sent.sent_payload,
+            to_client: sent.received_payload,
+            offline: trio.offline_bytes() - corrections,
+            half_rounds: parts[0].cost.half_rounds,
+        };
+        let declared = op.cost(index)?;
+        if counted != declared {
+            return Err(format!("{name} costs {counted:?}, declared is {declared:?}; this is a bug").into());
+        }
+        sample.cost = sample.cost + counted;
         if let (Some(errors), [Part { words: Some(c), .. }, Part { words: Some(s), .. }]) = (&mut errors, &parts) {
             errors.add(&piece, &values(c, s));
         }

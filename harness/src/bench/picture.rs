@@ -230,8 +230,12 @@ where
             if *offline > 0.0 {
                 canvas.bar(x, (y(online + offline), y(*online)), BARS[j][1])?;
             }
-            let middle = (x.0 + x.1) / 2.0;
-            canvas.write(&(panel.label)(*online), (middle, y(online + offline) - 9.0), 11.0, INK, HPos::Center)?;
+            // The sum stands above the bar, what is online within it where there is room.
+            let (middle, top, inner) = ((x.0 + x.1) / 2.0, y(online + offline) - 9.0, y(*online) - 9.0);
+            canvas.write(&(panel.label)(online + offline), (middle, top), 11.0, INK, HPos::Center)?;
+            if inner - top > 14.0 {
+                canvas.write(&(panel.label)(*online), (middle, inner), 11.0, INK, HPos::Center)?;
+            }
         }
         let ratio = pair[1].0 / pair[0].0;
         canvas.write(&(panel.ratio)(ratio), (centre, 56.0), 14.0, BARS[1][0], HPos::Center)?;
@@ -250,7 +254,7 @@ mod tests {
         let report = report();
         let svg = svg(&report).unwrap();
         assert!(svg.contains("<svg") && svg.matches("<rect").count() >= 3 * 6 + 2 * 6 + 4, "{svg}");
-        for text in ["SiLU", "GeLU", "exp", "Latency", "\u{d7}26.50", "\u{2212}10.8 %"] {
+        for text in ["SiLU", "GeLU", "exp", "Latency", "\u{d7}26.50", "\u{2212}10.8 %", "20.8", "228"] {
             assert!(svg.contains(text), "{text} is missing");
         }
         let png = png(&report).unwrap();

@@ -33,11 +33,11 @@ const PEERS: [(&str, &str, Option<u32>, Option<u32>); 12] = [
     ("multiply", "", Some(32), Some(40)),
     ("reciprocal", "", Some(608), Some(1010)),
     ("rsqrt", "", Some(368), Some(858)),
-    ("softmax", "loose", Some(1382), Some(1394)),
+    ("softmax", "", Some(1382), Some(1394)),
 ];
 
 /// CrypTen's and SPU's bytes an element, both ways.
 pub fn peers(op: &str, approx: Option<&str>) -> (Option<u32>, Option<u32>) {
-    let found = PEERS.iter().find(|(o, a, ..)| *o == op && *a == approx.unwrap_or(""));
+    let found = PEERS.iter().find(|(o, a, ..)| *o == op && (a.is_empty() || Some(*a) == approx));
     found.map_or((None, None), |(.., crypten, spu)| (*crypten, *spu))
 }

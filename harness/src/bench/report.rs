@@ -211,6 +211,18 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn every_field_is_documented() {
+        let docs = include_str!("../../../docs/benchmarks.md");
+        let value = serde_json::to_value(report()).unwrap();
+        let keys = |v: &serde_json::Value| v.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+        let all =
+            [keys(&value), keys(&value["rows"][0]), keys(&value["rows"][0]["total_s"]), keys(&value["ratios"][0])];
+        for key in all.concat() {
+            assert!(docs.contains(&format!("`{key}`")), "docs/benchmarks.md does not describe {key}");
+        }
+    }
+
+    #[test]
     fn spreads() {
         assert_eq!(Spread::of(vec![3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
         assert_eq!(Spread::of(vec![4.0, 1.0]).median, 2.5);

@@ -89,6 +89,11 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// Whether client, server and dealer all run in this process.
+    pub fn all_roles(&self) -> bool {
+        self.mode == Mode::Secure && self.connect.is_none()
+    }
+
     /// The checked settings these flags mean. Makes the results folder, and touches nothing else.
     pub fn resolve(self) -> Result<RunConfig> {
         let transport = match (self.connect, self.dealer) {

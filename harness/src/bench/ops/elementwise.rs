@@ -2,7 +2,10 @@
 
 use masque_engine::approx::{Approx, Piecewise};
 use masque_engine::graph::ops::Function;
-use masque_engine::protocol::{self, Ctx, Error, Map, Octaves, Share, SoftmaxSpec, Window, Wire};
+use masque_engine::protocol::{
+    self, Cost, Ctx, Error, Map, Octaves, Share, SoftmaxSpec, Window, Wire, activation_cost, compare_cost,
+    exponential_cost, inverse_cost, lift_cost, multiply_cost, open_cost,
+};
 
 use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, per_piece, rng, unit};
 
@@ -16,6 +19,7 @@ const RESULT: (u32, u32) = (12, 40);
 type Fallible<T> = std::result::Result<T, Error>;
 type Run = Box<dyn Fn(&mut Ctx, &Held) -> Fallible<Output> + Send + Sync>;
 type Open = Box<dyn Fn(&mut Ctx, Vec<Share>) -> Fallible<Held> + Send + Sync>;
+type Formula = Box<dyn Fn(usize) -> Fallible<Cost> + Send + Sync>;
 type Function64 = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;
 
 /// A function of one or two elements.
@@ -32,10 +36,20 @@ struct Elementwise {
     plain: Option<Function64>,
     prepare: Open,
     run: Run,
+    /// Of so many elements.
+    cost: Formula,
 }
 
 impl Elementwise {
-    fn new(op: &'static str, wanted: &Wanted, range: (f64, f64), widest: usize, exact: Function64, run: Run) -> Self {
+    /// An operation on one element, of which the largest buffer holds `widest` bytes, with its protocol and that one's cost.
+    fn new(
+        op: &'static str,
+        wanted: &Wanted,
+        range: (f64, f64),
+        widest: usize,
+        exact: Function64,
+        (run, cost): (Run, Formula),
+    ) -> Self {
         let size = String::new();
         Self {
             label: Label { op, form: String::new(), approx: None, size, range: Some(range), leaks: None },
@@ -48,7 +62,12 @@ impl Elementwise {
             plain: None,
             prepare: Box::new(|_, shares| Ok(Held { shares, ..Held::default() })),
             run,
+            cost,
         }
+    }
+
+    fn length(&self, index: usize) -> usize {
+        self.piece.min(self.n - index * self.piece)
     }
 
     fn approximated(mut self, approx: Approx, plain: Function64) -> Self {
@@ -78,8 +97,7 @@ impl Operation for Elementwise {
     /// The first operand has one value in each of `n` equal parts of the interval, so that mean square errors hardly depend
     /// on chance; a second one is uniform.
     fn piece(&self, index: usize) -> Piece {
-        let at = index * self.piece;
-        let n = self.piece.min(self.n - at);
+        let (at, n) = (index * self.piece, self.length(index));
         let mut rng = rng(1, index);
         let (low, length) = (self.range.0, self.range.1 - self.range.0);
         let points: Vec<Vec<f64>> = (0..n)
@@ -105,6 +123,10 @@ impl Operation for Elementwise {
         (self.prepare)(ctx, inputs)
     }
 
+    fn cost(&self, index: usize) -> Fallible<Cost> {
+        (self.cost)(self.length(index))
+    }
+
     fn run(&self, ctx: &mut Ctx, held: &Held) -> Fallible<Output> {
         (self.run)(ctx, held)
     }
@@ -127,11 +149,16 @@ fn tabulated(
     range: (f64, f64),
 ) -> Elementwise {
     let exact = Box::new(move |x: &[f64]| Approx::Exact.apply(function, x[0]));
+    let formula = table.clone();
+    let cost = Box::new(move |n: usize| {
+        let applied = activation_cost(n, WIRE, &formula, window(WIRE.1), RESULT.0, RESULT.1)?;
+        Ok(open_cost(&[(n, WIRE.0)]) + applied)
+    });
     let run = Box::new(move |ctx: &mut Ctx, held: &Held| {
         let x = open(ctx, &held.shares[0], WIRE)?;
         protocol::activation(ctx, &x, &table, window(WIRE.1), RESULT.0, RESULT.1).map(Output::Share)
     });
-    Elementwise::new(op, wanted, range, 160, exact, run)
+    Elementwise::new(op, wanted, range, 160, exact, (run, cost))
 }
 
 /// What fits a wire of an activation.
@@ -176,7 +203,9 @@ pub fn exp(wanted: &Wanted) -> Rows {
             let x = open(ctx, &held.shares[0], (WIRE.0, f))?;
             protocol::exponential(ctx, &x, &spec, window(f)).map(Output::Share)
         });
-        let row = Elementwise::new("exp", wanted, range, 160, Box::new(|x| x[0].exp()), run);
+        let cost =
+            Box::new(move |n: usize| Ok(open_cost(&[(n, WIRE.0)]) + exponential_cost(n, WIRE.0, &spec, window(f))?));
+        let row = Elementwise::new("exp", wanted, range, 160, Box::new(|x| x[0].exp()), (run, cost));
         Box::new(row.approximated(approx, Box::new(move |x| approx.exp(x[0])))) as Box<dyn Operation>
     });
     Ok(rows.collect())
@@ -187,9 +216,10 @@ pub fn compare(wanted: &Wanted) -> Rows {
     let run = Box::new(|ctx: &mut Ctx, held: &Held| {
         protocol::compare(ctx, &held.wires[0], &[0], window(WIRE.1)).map(Output::Bits)
     });
+    let cost = Box::new(|n: usize| Ok(compare_cost(n, 1, window(WIRE.1))));
     let exact = Box::new(|x: &[f64]| f64::from(u8::from(x[0] < 0.0)));
     let range = wanted.interval("compare", (-8.0, 8.0), ACTIVATION)?;
-    let mut row = Elementwise::new("compare", wanted, range, 32, exact, run);
+    let mut row = Elementwise::new("compare", wanted, range, 32, exact, (run, cost));
     row.label.form = "x < 0, opened x".into();
     row.prepare = Box::new(|ctx, shares| {
         let wires = vec![open(ctx, &shares[0], WIRE)?];
@@ -201,12 +231,14 @@ pub fn compare(wanted: &Wanted) -> Rows {
 /// Product of two opened wires, truncated and opened.
 pub fn multiply(wanted: &Wanted) -> Rows {
     const FACTOR: (u32, u32) = (40, 16);
+    const PRODUCT: u32 = 24;
     let run = Box::new(|ctx: &mut Ctx, held: &Held| {
         let z = protocol::multiply(ctx, &held.wires[0], &held.wires[1], Map::SAME)?;
-        open(ctx, &z, (24, FACTOR.1)).map(Output::Wire)
+        open(ctx, &z, (PRODUCT, FACTOR.1)).map(Output::Wire)
     });
+    let cost = Box::new(|n: usize| Ok(multiply_cost(n, FACTOR.0) + open_cost(&[(n, PRODUCT)])));
     let range = wanted.interval("multiply", (-8.0, 8.0), (-8.0, 8.0))?;
-    let mut row = Elementwise::new("multiply", wanted, range, 16, Box::new(|x| x[0] * x[1]), run);
+    let mut row = Elementwise::new("multiply", wanted, range, 16, Box::new(|x| x[0] * x[1]), (run, cost));
     row.label.form = "opened, result too".into();
     row.inputs = 2;
     row.prepare = Box::new(|ctx, shares| {
@@ -218,13 +250,15 @@ pub fn multiply(wanted: &Wanted) -> Rows {
 
 /// Truncation of 16 bits that returns to the ring of 64 bits (by itself it costs nothing and the ring shrinks).
 pub fn truncate(wanted: &Wanted) -> Rows {
+    const BITS: u32 = 16;
     let run = Box::new(|ctx: &mut Ctx, held: &Held| {
-        let x = protocol::truncate(ctx, &held.shares[0], 16)?;
-        let x = protocol::open(ctx, &x, 0, 48)?;
+        let x = protocol::truncate(ctx, &held.shares[0], BITS)?;
+        let x = protocol::open(ctx, &x, 0, 64 - BITS)?;
         protocol::lift(ctx, &x, 64).map(Output::Share)
     });
+    let cost = Box::new(|n: usize| Ok(open_cost(&[(n, 64 - BITS)]) + lift_cost(n, 64 - BITS, 64)));
     let range = wanted.interval("truncate", (-1024.0, 1024.0), (-8192.0, 8192.0))?;
-    let mut row = Elementwise::new("truncate", wanted, range, 16, Box::new(|x| x[0]), run);
+    let mut row = Elementwise::new("truncate", wanted, range, 16, Box::new(|x| x[0]), (run, cost));
     row.label.form = "16 bits, ring kept".into();
     row.f = 32;
     row.boxed()
@@ -242,9 +276,13 @@ fn inverted(op: &'static str, power: f64, wanted: &Wanted) -> Rows {
         let x = open(ctx, &held.shares[0], WIRE)?;
         protocol::inverse(ctx, &x, power, gain, octaves, RESULT).map(Output::Share)
     });
+    let cost =
+        Box::new(
+            move |n: usize| Ok(open_cost(&[(n, WIRE.0)]) + inverse_cost(n, WIRE.0, power, gain, octaves, RESULT)?),
+        );
     // Dealt words of the result's polynomial: 6 (1 + s) + s for s half octaves.
     let widest = 8 * (7 * 2 * (octaves.hi - octaves.lo) as usize + 6);
-    Elementwise::new(op, wanted, range, widest, Box::new(move |x| x[0].powf(power)), run).boxed()
+    Elementwise::new(op, wanted, range, widest, Box::new(move |x| x[0].powf(power)), (run, cost)).boxed()
 }
 
 /// `1 / x`.

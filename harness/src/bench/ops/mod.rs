@@ -8,7 +8,7 @@ mod softmax;
 
 use masque_engine::approx::Approx;
 use masque_engine::gpu::Buf;
-use masque_engine::protocol::{Bits, Ctx, Error, RowMaximum, ServerWeights, Share, Wire};
+use masque_engine::protocol::{Bits, Cost, Ctx, Error, RowMaximum, ServerWeights, Share, Wire};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -145,6 +145,9 @@ pub trait Operation: Send + Sync {
 
     /// Brings a piece's inputs into the form in which the operation meets them; not timed.
     fn prepare(&self, ctx: &mut Ctx, inputs: Vec<Share>, piece: &Piece) -> std::result::Result<Held, Error>;
+
+    /// What a piece costs between the roles, by its protocols' formulas. A run that costs anything else is an error.
+    fn cost(&self, index: usize) -> std::result::Result<Cost, Error>;
 
     /// The operation.
     fn run(&self, ctx: &mut Ctx, held: &Held) -> std::result::Result<Output, Error>;

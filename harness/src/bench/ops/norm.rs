@@ -1,7 +1,9 @@
 //! Group and layer normalisation with the server's weights.
 
 use masque_engine::exec::PlanConfig;
-use masque_engine::protocol::{Ctx, Error, FixedWeights, NormShape, Role, Share, normalise, settle, share_weights};
+use masque_engine::protocol::{
+    Cost, Ctx, Error, FixedWeights, NormShape, Role, Share, normalise, normalise_cost, settle, share_weights,
+};
 
 use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, normal, rng, shapes};
 
@@ -108,6 +110,10 @@ impl Operation for Norm {
         let weights = Some(share_weights(ctx, &layer, 64, self.gamma_bits, at_server.then_some(&fixed))?);
         let vector = if at_server { Some(ctx.rec.upload_slice(&piece.vector)?) } else { None };
         Ok(Held { shares, weights, vector, ..Held::default() })
+    }
+
+    fn cost(&self, _index: usize) -> std::result::Result<Cost, Error> {
+        normalise_cost(&self.shape)
     }
 
     fn run(&self, ctx: &mut Ctx, held: &Held) -> std::result::Result<Output, Error> {

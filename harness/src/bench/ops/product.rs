@@ -2,7 +2,10 @@
 
 use masque_engine::exec::PlanConfig;
 use masque_engine::kernels::{ConvShape, Strided};
-use masque_engine::protocol::{self, Ctx, Error, FixedWeights, Layer, MatmulShape, Role, Share, share_weights};
+use masque_engine::protocol::{
+    self, Cost, Ctx, Error, FixedWeights, Layer, MatmulShape, Role, Share, conv2d_cost, linear_cost, matmul_cost,
+    open_cost, share_weights,
+};
 use rand_chacha::rand_core::Rng;
 
 use super::shapes::{self, Conv, Product};
@@ -94,6 +97,12 @@ fn conv_at(s: &ConvShape, x: &[f64], w: &[f64], i: usize) -> f64 {
     sum
 }
 
+/// A product of secrets with `rows` rows.
+fn secrets(p: &Product, rows: usize) -> MatmulShape {
+    let (a, b, out) = (Strided::rows(p.k), Strided::rows(p.n), Strided::rows(p.n));
+    MatmulShape { a, b, out, m: rows, k: p.k, n: p.n }
+}
+
 impl Multiplied {
     /// Lengths of the factors, results, length of an inner product, for a piece.
     fn extents(&self, index: usize) -> (usize, usize, usize, usize) {
@@ -182,6 +191,16 @@ impl Operation for Multiplied {
         Ok(held)
     }
 
+    fn cost(&self, index: usize) -> std::result::Result<Cost, Error> {
+        let (x, w, ..) = self.extents(index);
+        let opened = || open_cost(&[(x, RING), (w, RING)]);
+        Ok(match &self.kind {
+            Kind::Layer(layer) => linear_cost(layer, RING),
+            Kind::SecretConv(s) => opened() + conv2d_cost(s, RING),
+            Kind::Secrets { shape, .. } => opened() + matmul_cost(&secrets(shape, self.rows(index)), RING),
+        })
+    }
+
     fn run(&self, ctx: &mut Ctx, held: &Held) -> std::result::Result<Output, Error> {
         let x = &held.shares[0];
         if let Kind::Layer(layer) = &self.kind {
@@ -191,11 +210,7 @@ impl Operation for Multiplied {
         let wires = protocol::open_all(ctx, &[(x, 0, RING), (&held.shares[1], 0, RING)])?;
         let y = match &self.kind {
             Kind::SecretConv(s) => protocol::conv2d(ctx, &wires[0], &wires[1], s)?,
-            Kind::Secrets { shape: p, .. } => {
-                let (a, b, out) = (Strided::rows(p.k), Strided::rows(p.n), Strided::rows(p.n));
-                let shape = MatmulShape { a, b, out, m: x.n / p.k, k: p.k, n: p.n };
-                protocol::matmul(ctx, &wires[0], &wires[1], &shape)?
-            }
+            Kind::Secrets { shape: p, .. } => protocol::matmul(ctx, &wires[0], &wires[1], &secrets(p, x.n / p.k))?,
             Kind::Layer(_) => unreachable!("returned above"),
         };
         Ok(Output::Share(y))

@@ -1,7 +1,9 @@
 //! Softmax over rows, with the maximum found on shares or revealed.
 
 use masque_engine::approx::Approx;
-use masque_engine::protocol::{Ctx, Error, RowMaximum, RowSoftmax, Share, SoftmaxSpec, row_softmax};
+use masque_engine::protocol::{
+    Cost, Ctx, Error, RowMaximum, RowSoftmax, Share, SoftmaxSpec, row_softmax, row_softmax_cost,
+};
 
 use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, per_piece, rng, shapes, unit};
 
@@ -62,6 +64,10 @@ impl Softmax {
     fn tile(&self, index: usize) -> usize {
         self.tile.min(self.rows - index * self.tile)
     }
+
+    fn shape(&self, rows: usize) -> RowSoftmax {
+        RowSoftmax { rows, cols: self.cols, spec: self.spec, maximum: self.maximum }
+    }
 }
 
 fn softmax(row: &[f64], approx: Approx) -> Vec<f64> {
@@ -101,9 +107,12 @@ impl Operation for Softmax {
         Ok(Held { shares, ..Held::default() })
     }
 
+    fn cost(&self, index: usize) -> std::result::Result<Cost, Error> {
+        row_softmax_cost(&self.shape(self.tile(index)))
+    }
+
     fn run(&self, ctx: &mut Ctx, held: &Held) -> std::result::Result<Output, Error> {
         let x = &held.shares[0];
-        let shape = RowSoftmax { rows: x.n / self.cols, cols: self.cols, spec: self.spec, maximum: self.maximum };
-        row_softmax(ctx, x, &shape, RESULT).map(Output::Share)
+        row_softmax(ctx, x, &self.shape(x.n / self.cols), RESULT).map(Output::Share)
     }
 }
