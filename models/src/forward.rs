@@ -46,7 +46,8 @@ impl Forward {
                 given.only(&["sample", "timestep", "encoder_hidden_states"])?;
                 let (n, sample, x) = given.image("sample", c.in_channels)?;
                 let width = Some(c.cross_attention_dim);
-                let context = given.tensor("encoder_hidden_states", &["n", "tokens", "width"], &[Some(n), None, width])?;
+                let context =
+                    given.tensor("encoder_hidden_states", &["n", "tokens", "width"], &[Some(n), None, width])?;
                 let (flip, shift) = (c.flip_sin_to_cos, c.freq_shift);
                 let time = given.time(n, |t| unet2d::timestep_features(t, c.block_out_channels[0], flip, shift))?;
                 let extents = Extents { sample: Some(sample), tokens: Some(context.shape[1]) };
@@ -87,15 +88,28 @@ impl Forward {
         self.inputs.iter().map(|(name, x)| (*name, x.as_slice())).collect()
     }
 
+    /// The result's extents as PyTorch has them.
+    pub fn shape(&self) -> Vec<usize> {
+        let mut shape = self.graph.node(self.graph.output).shape.clone();
+        if shape.len() == 4 {
+            shape[1..].rotate_right(1);
+        }
+        shape
+    }
+
     /// The graph's result as PyTorch has it.
     pub fn output(&self, values: Vec<f32>) -> Tensor {
-        let mut shape = self.graph.node(self.graph.output).shape.clone();
-        if shape.len() != 4 {
-            return Tensor { shape, data: values };
-        }
-        let data = transposed(&values, shape[1] * shape[2], shape[3]);
-        shape[1..].rotate_right(1);
+        let shape = self.shape();
+        let data = match shape.as_slice() {
+            [_, c, h, w] => transposed(&values, h * w, *c),
+            _ => values,
+        };
         Tensor { shape, data }
+    }
+
+    /// Refuses a tensor that the result cannot be compared with.
+    pub fn fits(&self, expected: &Tensor) -> Result<(), ModelError> {
+        same_shape(&self.shape(), expected)
     }
 
     /// The evaluation on shares; all roles call it. Secret inputs are the client's: token ids and class labels as one-hot rows.
@@ -161,7 +175,9 @@ impl Given<'_> {
     fn only(&self, known: &[&str]) -> Result<(), ModelError> {
         for name in self.file.names() {
             if let Some(input) = name.strip_prefix(PREFIX).filter(|input| !known.contains(input)) {
-                return Err(self.error(&name, format!("the module has no input {input}; it takes {}", known.join(", "))));
+                return Err(
+                    self.error(&name, format!("the module has no input {input}; it takes {}", known.join(", ")))
+                );
             }
         }
         Ok(())
@@ -176,7 +192,8 @@ impl Given<'_> {
             return Err(self.error(name, format!("missing, also as {PREFIX}{name}; the file holds {there:?}")));
         };
         let t = self.file.tensor(&found)?;
-        let fits = t.shape.len() == extents.len() && t.shape.iter().zip(extents).all(|(a, b)| b.map_or(*a > 0, |b| *a == b));
+        let fits =
+            t.shape.len() == extents.len() && t.shape.iter().zip(extents).all(|(a, b)| b.map_or(*a > 0, |b| *a == b));
         if !fits {
             let wanted: Vec<String> =
                 axes.iter().zip(extents).map(|(a, e)| e.map_or_else(|| (*a).into(), |e| e.to_string())).collect();
@@ -225,6 +242,13 @@ impl Given<'_> {
     }
 }
 
+fn same_shape(got: &[usize], expected: &Tensor) -> Result<(), ModelError> {
+    if got == expected.shape {
+        return Ok(());
+    }
+    Err(ModelError::Request(format!("the result has shape {got:?}, the expected tensor {:?}", expected.shape)))
+}
+
 /// How far a result is from what is expected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
@@ -239,10 +263,7 @@ pub struct Difference {
 impl Difference {
     /// Of two tensors; other extents are an error.
     pub fn of(got: &Tensor, expected: &Tensor) -> Result<Self, ModelError> {
-        if got.shape != expected.shape {
-            let what = format!("the result has shape {:?}, the expected tensor {:?}", got.shape, expected.shape);
-            return Err(ModelError::Request(what));
-        }
+        same_shape(&got.shape, expected)?;
         let apart = || got.data.iter().zip(&expected.data).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
         // A NaN must not get lost.
         let largest = apart().fold(0.0, |m: f64, d| if m.is_nan() || d <= m { m } else { d });

@@ -28,6 +28,7 @@ pub mod unet2d_condition;
 pub mod vae_decoder;
 pub mod weight_rule;
 mod weights;
+mod whole;
 
 pub use class_model::ClassModel;
 pub use classifier::Classifier;
@@ -36,7 +37,7 @@ pub use error::ModelError;
 pub use forward::Forward;
 pub use guidance::GuidanceWeight;
 pub use info::Info;
-pub use module::{Extents, ModuleConfig, Part, parts};
+pub use module::{Extents, ModuleConfig, Network, networks};
 pub use noise::{initial_noise, step_noise};
 pub use schedule::{Clip, Rule, Sampler, Schedule, Step, Update, ddim_step};
 pub use stable_diffusion::{StableDiffusion, StableDiffusionConfig};

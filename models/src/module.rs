@@ -8,10 +8,11 @@ use masque_engine::graph::{Graph, WeightSpec};
 use serde_json::Value;
 
 use crate::config::{Fields, text};
+use crate::stable_diffusion::{ENCODER, POSITIONS, text_name, vae_name};
 use crate::vae_decoder::Latent;
 use crate::{
-    Checkpoint, ClipTextConfig, ModelError, SchedulerConfig, StableDiffusionConfig, UNet2dConditionConfig, UNet2dConfig, VaeConfig,
-    clip_text, unet2d, unet2d_condition, vae_decoder,
+    Checkpoint, ClipTextConfig, ModelError, SchedulerConfig, StableDiffusionConfig, UNet2dConditionConfig,
+    UNet2dConfig, VaeConfig, clip_text, unet2d, unet2d_condition, vae_decoder,
 };
 
 /// A network's configuration, whichever its class.
@@ -40,10 +41,6 @@ pub struct Extents {
 const LATENT: usize = 64;
 /// Tokens of a condition, where no text encoder says it: Stable Diffusion's.
 const TOKENS: usize = 77;
-/// Parts of an autoencoder that are not used.
-const ENCODER: [&str; 2] = ["encoder.", "quant_conv."];
-/// A buffer that older text encoders store.
-const POSITIONS: [&str; 1] = ["text_model.embeddings.position_ids"];
 
 impl ModuleConfig {
     /// Reads the `config.json` of a module's folder.
@@ -158,28 +155,9 @@ impl ModuleConfig {
     }
 }
 
-/// Recent versions of transformers leave the prefix out.
-fn text_name(name: &str) -> Option<String> {
-    (!name.starts_with(clip_text::PREFIX)).then(|| format!("{}{name}", clip_text::PREFIX))
-}
-
-/// Early versions of diffusers called the layers of the decoder's attention otherwise.
-fn vae_name(name: &str) -> Option<String> {
-    let (block, layer) = name.split_once(".attentions.0.")?;
-    let (layer, kind) = layer.rsplit_once('.')?;
-    let layer = match layer {
-        "query" => "to_q",
-        "key" => "to_k",
-        "value" => "to_v",
-        "proj_attn" => "to_out.0",
-        _ => return None,
-    };
-    Some(format!("{block}.attentions.0.{layer}.{kind}"))
-}
-
 /// A module of a model's folder.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct Network {
     /// Its folder's name; empty if the module is the folder itself.
     pub name: &'static str,
     /// Its configuration.
@@ -190,10 +168,17 @@ pub struct Part {
 
 /// The modules of a folder in the order in which they run: of a text-to-image pipeline, of a class-conditional model, or the
 /// module that the folder is. Reads configurations only.
-pub fn parts(folder: impl AsRef<Path>) -> Result<Vec<Part>, ModelError> {
+pub fn networks(folder: impl AsRef<Path>) -> Result<Vec<Network>, ModelError> {
     let folder = folder.as_ref();
+    if !folder.is_dir() {
+        let file = folder.display().to_string();
+        return Err(ModelError::Json {
+            file,
+            what: "no such folder; name that of a model or of one of its modules".into(),
+        });
+    }
     if folder.join("config.json").is_file() {
-        return Ok(vec![Part { name: "", config: ModuleConfig::read(folder)?, extents: Extents::default() }]);
+        return Ok(vec![Network { name: "", config: ModuleConfig::read(folder)?, extents: Extents::default() }]);
     }
     let unet = folder.join("unet");
     let class_model = unet.join("config.json").is_file() && {
@@ -205,19 +190,25 @@ pub fn parts(folder: impl AsRef<Path>) -> Result<Vec<Part>, ModelError> {
     if class_model {
         let config = ModuleConfig::read(unet)?;
         SchedulerConfig::read(folder.join("scheduler/scheduler_config.json"))?;
-        return Ok(vec![Part { name: "unet", config, extents: Extents::default() }]);
+        return Ok(vec![Network { name: "unet", config, extents: Extents::default() }]);
     }
     if !folder.join("unet/config.json").is_file() && !folder.join("model_index.json").is_file() {
         let file = folder.display().to_string();
         let what = "no model: neither config.json, nor model_index.json, nor unet/config.json is in it";
         return Err(ModelError::Json { file, what: what.into() });
     }
-    let c = StableDiffusionConfig::read(folder)?;
-    let (sample, tokens) = (Some(c.unet.sample_size), Some(c.tokens()));
-    let part = |name, config| Part { name, config, extents: Extents { sample, tokens } };
-    Ok(vec![
-        part("text_encoder", ModuleConfig::Text(c.text)),
-        part("unet", ModuleConfig::Unet(c.unet)),
-        part("vae", ModuleConfig::Decoder(c.vae)),
-    ])
+    Ok(StableDiffusionConfig::read(folder)?.networks())
+}
+
+impl StableDiffusionConfig {
+    /// The networks in the order in which they run.
+    pub fn networks(self) -> Vec<Network> {
+        let extents = Extents { sample: Some(self.unet.sample_size), tokens: Some(self.tokens()) };
+        let network = |name, config| Network { name, config, extents };
+        vec![
+            network("text_encoder", ModuleConfig::Text(self.text)),
+            network("unet", ModuleConfig::Unet(self.unet)),
+            network("vae", ModuleConfig::Decoder(self.vae)),
+        ]
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::config::{ClipTextConfig, Fields, SchedulerConfig, UNet2dConditionConfig, VaeConfig};
 use crate::vae_decoder::Latent;
-use crate::{Checkpoint, ModelError, ModuleConfig, Tokenizer, clip_text, unet2d_condition, vae_decoder};
+use crate::{Checkpoint, ModelError, Tokenizer, clip_text, unet2d_condition, vae_decoder};
 
 /// What all roles know of a text-to-image model: its networks and its sampler, no weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,17 +116,44 @@ pub struct StableDiffusion {
     pub vae: Arc<Checkpoint>,
 }
 
+/// Parts of an autoencoder that are not used.
+pub(crate) const ENCODER: [&str; 2] = ["encoder.", "quant_conv."];
+/// A buffer that older text encoders store.
+pub(crate) const POSITIONS: [&str; 1] = ["text_model.embeddings.position_ids"];
+
 impl StableDiffusion {
     /// Reads a folder and checks everything in it, the weights down to each number.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         let config = StableDiffusionConfig::read(folder)?;
         let tokenizer = Tokenizer::open(folder.join("tokenizer"), config.tokens(), config.text.vocab_size)?;
-        let text = ModuleConfig::Text(config.text.clone()).weights(folder.join("text_encoder"))?;
-        let unet = ModuleConfig::Unet(config.unet.clone()).weights(folder.join("unet"))?;
-        let vae = ModuleConfig::Decoder(config.vae.clone()).weights(folder.join("vae"))?;
+        let text = Checkpoint::open_in(folder.join("text_encoder"), "model")?.renamed(text_name);
+        text.check_part(&config.text_graph(1)?.weights(), &POSITIONS)?;
+        let unet = Checkpoint::open_in(folder.join("unet"), "diffusion_pytorch_model")?;
+        unet.check(&config.unet_graph(1)?.weights())?;
+        let vae = Checkpoint::open_in(folder.join("vae"), "diffusion_pytorch_model")?.renamed(vae_name);
+        vae.check_part(&config.vae_graph(1)?.weights(), &ENCODER)?;
         Ok(Self { config, tokenizer, text: Arc::new(text), unet: Arc::new(unet), vae: Arc::new(vae) })
     }
+}
+
+/// Recent versions of transformers leave the prefix out.
+pub(crate) fn text_name(name: &str) -> Option<String> {
+    (!name.starts_with(clip_text::PREFIX)).then(|| format!("{}{name}", clip_text::PREFIX))
+}
+
+/// Early versions of diffusers called the layers of the decoder's attention otherwise.
+pub(crate) fn vae_name(name: &str) -> Option<String> {
+    let (block, layer) = name.split_once(".attentions.0.")?;
+    let (layer, kind) = layer.rsplit_once('.')?;
+    let layer = match layer {
+        "query" => "to_q",
+        "key" => "to_k",
+        "value" => "to_v",
+        "proj_attn" => "to_out.0",
+        _ => return None,
+    };
+    Some(format!("{block}.attentions.0.{layer}.{kind}"))
 }
 
 /// Checks `model_index.json`: which classes the parts have. Parts that make no image are not looked at.

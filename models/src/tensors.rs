@@ -1,11 +1,12 @@
 //! Tensors of the user's: inputs and expected outputs of a module, in safetensors files.
 
-use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::Path;
 
 use masque_engine::graph::{Tensor, WeightError};
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensorError, TensorView, serialize};
 
+use crate::whole::{failed, whole};
 use crate::{Checkpoint, ModelError};
 
 /// An open file of tensors. Floats of 16, 32 and 64 bits and whole numbers become `f32`, which holds whole numbers up to 2^24
@@ -68,21 +69,16 @@ fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     })
 }
 
-/// Writes one tensor as `f32` under a name; the file is there whole or not at all.
-pub fn write(path: &Path, name: &str, tensor: &Tensor) -> Result<(), ModelError> {
-    let failed = |source: std::io::Error| ModelError::Read { file: path.display().to_string(), source };
-    let bytes: Vec<u8> = tensor.data.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes).map_err(|e| failed(std::io::Error::other(e)))?;
-    let file = serialize([(name, view)], None).map_err(|e| failed(std::io::Error::other(e)))?;
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let written = File::create(&part).and_then(|mut f| {
-        std::io::Write::write_all(&mut f, &file)?;
-        f.sync_all()?;
-        fs::rename(&part, path)
+/// Writes tensors as `f32` under their names; the file is there whole or not at all.
+pub fn write_all(path: &Path, tensors: &[(&str, Tensor)]) -> Result<(), ModelError> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, t)| t.data.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let bad = |e: SafeTensorError| failed(path, io::Error::other(e));
+    let views = tensors.iter().zip(&bytes).map(|((name, t), b)| {
+        let view = TensorView::new(Dtype::F32, t.shape.clone(), b)?;
+        Ok((*name, view))
     });
-    written.map_err(|e| {
-        let _ = fs::remove_file(&part);
-        failed(e)
-    })
+    let views: Vec<_> = views.collect::<Result<_, _>>().map_err(bad)?;
+    let file = serialize(views, None).map_err(bad)?;
+    whole(path, |out| out.write_all(&file))
 }

@@ -1,6 +1,6 @@
 //! `harness bench`: measures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
@@ -150,7 +150,7 @@ fn operations(args: OpsArgs) -> Result<()> {
     // What cannot work is found before anything is computed.
     let families = ops::select(&args.op, args.shape.as_deref())?;
     for file in [&args.json, &args.html, &args.csv, &args.svg, &args.png, &args.trace].into_iter().flatten() {
-        writable(file)?;
+        super::writable(file)?;
     }
     let choice = engine::adapter_choice(&args.gpu.clone().resolve());
     let mut trio = Trio::open(&choice, args.link)?;
@@ -227,16 +227,6 @@ fn operations(args: OpsArgs) -> Result<()> {
 fn command_line() -> String {
     let flags: Vec<String> = std::env::args().skip(1).collect();
     format!("harness {}", flags.join(" "))
-}
-
-/// Finds out that a file can be written, without touching what is there.
-fn writable(path: &Path) -> Result<()> {
-    let new = !path.exists();
-    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|e| Error::output(path, &e))?;
-    if new {
-        std::fs::remove_file(path).map_err(|e| Error::output(path, &e))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
