@@ -67,7 +67,8 @@ def main():
             r = rows.get((op, approx)) or rows.get((op, None))
             if r is None:
                 continue
-            factor = lambda what: "" if r is mine else f"{r[what] / mine[what]:.1f}"
+            # The system counts processor time in steps of 10 ms: a short run may show none.
+            factor = lambda what: f"{r[what] / mine[what]:.1f}" if r is not mine and mine[what] > 0 else ""
             mse = "-" if r["mse"] is None else f"{r['mse']:.1e}"
             print(line.format(f"{op} {approx or ''}", name, f"{r['wall']:.3f}", factor("wall"), f"{r['cpu']:.3f}",
                               factor("cpu"), f"{r['bytes']:.1f}", mse))

@@ -1,5 +1,6 @@
 //! The command line: global flags and the list of subcommands. Each subcommand's flags live in its own file in `cmd/`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +91,27 @@ impl KeyArgs {
             tracing::warn!("INSECURE: --test-keys fixes all keys; this run protects nothing and is for tests only");
         }
         self.test_keys.map(Secret)
+    }
+}
+
+/// Flags of every subcommand that holds weights.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CacheArgs {
+    /// Keeps chains without a condition here between runs [default: masque in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "MASQUE_CACHE", hide_env_values = true, help_heading = "Device")]
+    pub cache: Option<PathBuf>,
+    /// Keep nothing between runs
+    #[arg(long, help_heading = "Device")]
+    pub no_cache: bool,
+}
+
+impl CacheArgs {
+    /// The folder these flags mean, if any.
+    pub fn resolve(self) -> Option<PathBuf> {
+        match self.no_cache {
+            true => None,
+            false => self.cache.or_else(|| Some(dirs::cache_dir()?.join("masque"))),
+        }
     }
 }
 

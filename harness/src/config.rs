@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::subject::Subject;
 
 /// Most images of one job: the width of the number in `image-0000.png`.
 pub const MOST_IMAGES: u32 = 10_000;
@@ -158,8 +159,10 @@ pub enum Transport {
 pub struct RunConfig {
     /// The model.
     pub model: Model,
-    /// Class of each image, in order: the client's secret.
-    pub classes: Secret<Vec<u32>>,
+    /// What is drawn.
+    pub subject: Subject,
+    /// How, if it is a batch that can be taken up again.
+    pub batch: Option<Batch>,
     /// Sampler steps.
     pub steps: u32,
     /// Seed of the initial noise; public.
@@ -176,6 +179,8 @@ pub struct RunConfig {
     pub stall: Duration,
     /// Device.
     pub gpu: GpuConfig,
+    /// Folder of what is kept between runs, if anything is.
+    pub cache: Option<PathBuf>,
     /// INSECURE fixed keys, for tests.
     pub test_keys: Option<Secret<u64>>,
     /// Whether to run the plaintext comparison as well. Never true where this process has no weights.
@@ -188,10 +193,31 @@ pub struct RunConfig {
     pub json_only: bool,
 }
 
+/// A batch that can be taken up again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Each image's number in its file's name.
+    pub numbers: Vec<usize>,
+    /// Images drawn at once.
+    pub at_once: usize,
+}
+
 impl RunConfig {
     /// Number of images.
     pub fn images(&self) -> usize {
-        self.classes.0.len()
+        self.subject.images()
+    }
+
+    /// The number in the name of an image's file.
+    pub fn number(&self, at: usize) -> usize {
+        self.batch.as_ref().map_or(at, |batch| batch.numbers[at])
+    }
+
+    /// The same job for the images at these positions only.
+    pub fn part(&self, positions: &[usize]) -> Self {
+        let numbers = |batch: &Batch| positions.iter().map(|at| batch.numbers[*at]).collect();
+        let batch = self.batch.as_ref().map(|b| Batch { numbers: numbers(b), at_once: b.at_once });
+        Self { subject: self.subject.part(positions), batch, ..self.clone() }
     }
 }
 
@@ -219,6 +245,8 @@ pub struct ServeConfig {
     pub dealer: String,
     /// The model whose weights it holds.
     pub model: Model,
+    /// Folder of what is kept between runs, if anything is.
+    pub cache: Option<PathBuf>,
     /// Longest silence of a peer.
     pub stall: Duration,
     /// Device.

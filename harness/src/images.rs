@@ -48,6 +48,15 @@ impl Pictures {
         Ok(Self { width, height, channels, pixels })
     }
 
+    /// The first of several sets of one size, at most this many.
+    pub fn joined(sets: Vec<Self>, most: usize) -> Self {
+        let mut sets = sets.into_iter();
+        let mut all = sets.next().unwrap_or(Self { width: 0, height: 0, channels: 1, pixels: vec![] });
+        all.pixels.extend(sets.flat_map(|set| set.pixels));
+        all.pixels.truncate(most);
+        all
+    }
+
     /// Every picture as a PNG file.
     pub fn to_pngs(&self) -> Result<Vec<Vec<u8>>> {
         self.pixels.iter().map(|p| png(p, self.width, self.height, self.channels)).collect()
@@ -104,6 +113,20 @@ pub struct Fidelity {
     pub mean_abs: f64,
     /// Peak signal-to-noise ratio for a range of [-1, 1], that is a peak of 2; absent if the runs are identical.
     pub psnr_db: Option<f64>,
+}
+
+impl Fidelity {
+    /// The distance over the images of two comparisons, of which there were so many.
+    pub fn joined(&self, other: &Self, images: [u64; 2]) -> Self {
+        let [a, b] = images.map(|n| n as f64 / (images[0] + images[1]).max(1) as f64);
+        let square = |f: &Self| f.psnr_db.map_or(0.0, |db| 4.0 / 10f64.powf(db / 10.0));
+        let mean_square = a * square(self) + b * square(other);
+        Self {
+            max_abs: self.max_abs.max(other.max_abs),
+            mean_abs: a * self.mean_abs + b * other.mean_abs,
+            psnr_db: (mean_square > 0.0).then(|| 10.0 * (4.0 / mean_square).log10()),
+        }
+    }
 }
 
 /// Compares two runs.
@@ -184,6 +207,18 @@ mod tests {
         for (values, extents) in bad {
             assert!(Pictures::from_floats(values, extents).is_err(), "{extents:?} was accepted");
         }
+    }
+
+    #[test]
+    fn distances_of_portions_are_that_of_the_whole() {
+        let (a, b) = ([0.0, 0.5, -0.5, 1.0, 0.25, 0.75], [0.0, 0.4, -0.5, 1.2, 0.25, 0.5]);
+        let whole = compare(&a, &b).expect("comparable");
+        let [first, second] = [compare(&a[..4], &b[..4]), compare(&a[4..], &b[4..])].map(|f| f.expect("comparable"));
+        let joined = first.joined(&second, [2, 1]);
+        assert!((joined.mean_abs - whole.mean_abs).abs() < 1e-9 && joined.max_abs == whole.max_abs);
+        assert!((joined.psnr_db.expect("different") - whole.psnr_db.expect("different")).abs() < 1e-9);
+        let same = compare(&a, &a).expect("comparable");
+        assert_eq!(same.joined(&same, [1, 1]).psnr_db, None);
     }
 
     #[test]

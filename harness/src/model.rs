@@ -1,4 +1,4 @@
-//! The model folder, as far as the command line has to know it: where it is, what it is called, which classes it has.
+//! The model folder, as far as the command line has to know it: where it is, what it is called, what it can be asked for.
 
 use std::env;
 use std::fs;
@@ -10,10 +10,19 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 
 /// The model that is used where none is named, relative to the repository.
-pub const DEFAULT: &str = "assets/binary-mnist";
+pub const DEFAULT: &str = "assets/mini-sd";
 
 /// Steps a scheduler was trained with, where its file does not say.
 const TRAIN_STEPS: u32 = 1000;
+
+/// What a model draws from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Classes 0 to n - 1 can be asked for. One more embedding, the last, stands for "no condition".
+    Classes(u32),
+    /// Prompts.
+    Text,
+}
 
 /// A model folder in diffusers' layout whose configuration was read; its weights were not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +31,8 @@ pub struct Model {
     pub path: PathBuf,
     /// Its name in reports.
     pub name: String,
-    /// Classes 0 to `classes - 1` can be asked for. One more embedding, the last, stands for "no condition".
-    pub classes: u32,
+    /// What it can be asked for.
+    pub kind: Kind,
     /// Steps of the training schedule: the most a sampler can take.
     pub train_steps: u32,
 }
@@ -52,28 +61,38 @@ impl Model {
         }
         let file = path.join("unet/config.json");
         let unet: UnetFile = read_json(&file)?;
-        if unet.class_name.as_deref() != Some("UNet2DModel") {
-            let found = unet.class_name.as_deref().unwrap_or("nothing");
-            return Err(Error::model(&file, format!("_class_name is {found:?}, expected \"UNet2DModel\"")));
-        }
-        let classes = match unet.num_class_embeds {
-            Some(embeds @ 2..) => embeds - 1,
-            _ => return Err(Error::model(&file, "num_class_embeds must be 2 or more: the model needs classes")),
+        let kind = match (unet.class_name.as_deref(), unet.num_class_embeds) {
+            (Some("UNet2DConditionModel"), _) => Kind::Text,
+            (Some("UNet2DModel"), Some(embeds @ 2..)) => Kind::Classes(embeds - 1),
+            (Some("UNet2DModel"), _) => {
+                return Err(Error::model(&file, "num_class_embeds must be 2 or more: the model needs classes"));
+            }
+            (found, _) => {
+                let found = found.unwrap_or("nothing");
+                let what = format!("_class_name is {found:?}, expected \"UNet2DConditionModel\" or \"UNet2DModel\"");
+                return Err(Error::model(&file, what));
+            }
         };
         let scheduler: SchedulerFile = read_json(&path.join("scheduler/scheduler_config.json"))?;
         let train_steps = scheduler.num_train_timesteps.unwrap_or(TRAIN_STEPS);
         let full = path.canonicalize().map_err(|e| Error::model(&path, e.to_string()))?;
         let name = full.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
-        Ok(Self { path, name, classes, train_steps })
+        Ok(Self { path, name, kind, train_steps })
     }
 
     /// Refuses a class that the model does not know.
     pub fn check_class(&self, class: u32) -> Result<()> {
-        if class < self.classes {
-            return Ok(());
-        }
-        let last = self.classes - 1;
+        let last = match self.kind {
+            Kind::Classes(n) if class < n => return Ok(()),
+            Kind::Classes(n) => n - 1,
+            Kind::Text => return Err(self.no_meaning("--class", "it draws what --prompt says")),
+        };
         Err(Error::Setting(format!("model {} has no class {class}; choose from 0 to {last} with --classes", self.name)))
+    }
+
+    /// The error for a flag that is for models of the other kind.
+    pub fn no_meaning(&self, flag: &str, because: &str) -> Error {
+        Error::Setting(format!("{flag} has no meaning for model {}: {because}", self.name))
     }
 
     /// Refuses a number of steps that the schedule does not have.
@@ -121,6 +140,11 @@ pub(crate) mod fixture {
         path
     }
 
+    /// A text-to-image model.
+    pub(crate) fn text(dir: &Path) -> PathBuf {
+        write(dir, r#"{"_class_name": "UNet2DConditionModel"}"#, "{}")
+    }
+
     /// A model with classes 0 and 1 and 1000 training steps.
     pub(crate) fn two_classes(dir: &Path) -> PathBuf {
         write(dir, r#"{"_class_name": "UNet2DModel", "num_class_embeds": 3}"#, r#"{"num_train_timesteps": 1000}"#)
@@ -135,10 +159,20 @@ mod tests {
     fn facts_of_a_good_folder() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let model = Model::open(Some(&fixture::two_classes(dir.path()))).expect("a good folder");
-        assert_eq!((model.name.as_str(), model.classes, model.train_steps), ("toy", 2, 1000));
+        assert_eq!((model.name.as_str(), model.kind, model.train_steps), ("toy", Kind::Classes(2), 1000));
         assert!(model.check_class(1).is_ok() && model.check_class(2).is_err());
         assert!(model.check_steps(1).is_ok() && model.check_steps(1000).is_ok());
         assert!(model.check_steps(0).is_err() && model.check_steps(1001).is_err());
+    }
+
+    #[test]
+    fn a_conditional_network_is_asked_by_prompts() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = fixture::text(dir.path());
+        let model = Model::open(Some(&path)).expect("a good folder");
+        assert_eq!(model.kind, Kind::Text);
+        let text = model.check_class(0).expect_err("it has no classes").one_line();
+        assert!(text.contains("--prompt"), "{text}");
     }
 
     #[test]

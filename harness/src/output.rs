@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub const REPORT: &str = "report.json";
 /// Name of the readable report.
 pub const PAGE: &str = "report.html";
+/// Name of the ledger of a batch.
+pub const LEDGER: &str = "batch.json";
 /// Name of the overview picture.
 pub const GRID: &str = "grid.png";
 
@@ -45,30 +47,32 @@ impl OutputDir {
     }
 
     /// Removes what an earlier job left, the reports first: from now on the folder does not look finished, and whatever
-    /// picture is in it is this job's.
+    /// picture is in it is this job's. The pictures of a batch are not for another job to remove.
     pub fn begin(&self) -> Result<()> {
-        [REPORT, PAGE].iter().try_for_each(|name| self.remove(name))?;
+        if self.join(LEDGER).exists() {
+            let what = "it holds the pictures of a batch; choose another folder with --out, or remove it";
+            return Err(Error::Output { path: self.path.clone(), what: what.into() });
+        }
+        self.withdraw()?;
         let entries = fs::read_dir(&self.path).map_err(|e| Error::output(&self.path, &e))?;
         for entry in entries {
             let name = entry.map_err(|e| Error::output(&self.path, &e))?.file_name();
-            if name.to_str().is_some_and(|n| n == GRID || is_picture(n)) {
+            if name.to_str().is_some_and(is_picture) {
                 self.remove(&name.to_string_lossy())?;
             }
         }
         Ok(())
     }
 
+    /// Removes reports and overview: the folder does not look finished any more.
+    pub fn withdraw(&self) -> Result<()> {
+        [REPORT, PAGE, GRID].iter().try_for_each(|name| self.remove(name))
+    }
+
     /// Writes a file so that it is there whole or not at all.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let part = self.path.join(format!(".{name}.{}.part", std::process::id()));
         let whole = self.path.join(name);
-        let written = File::create(&part)
-            .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
-            .and_then(|()| fs::rename(&part, &whole));
-        written.map_err(|e| {
-            let _ = fs::remove_file(&part);
-            Error::output(&whole, &e)
-        })
+        write_whole(&whole, bytes).map_err(|e| Error::output(&whole, &e))
     }
 
     /// Path of a file in the folder.
@@ -83,6 +87,18 @@ impl OutputDir {
             _ => Ok(()),
         }
     }
+}
+
+/// Writes a file beside its place and then moves it there, so that nobody finds half of it.
+pub fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let part = file.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let written = File::create(&part)
+        .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
+        .and_then(|()| fs::rename(&part, file));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&part);
+    })
 }
 
 /// True for the names that [`crate::images::file_name`] gives.

@@ -1,4 +1,4 @@
-//! How far a job is: a bar on a terminal, a line every tenth elsewhere, nothing with `--quiet`.
+//! How far a job is: a bar on a terminal, a line every tenth elsewhere, nothing but warnings with `--quiet`.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -38,11 +38,15 @@ impl Reporter {
 
     /// Takes one event.
     pub fn event(&mut self, event: &Progress) {
+        if let Progress::Warning(text) = event {
+            return self.warn(text);
+        }
         match self {
             Self::Quiet => {}
             Self::Lines(lines) => lines.event(event),
             Self::Bar(bar) => match *event {
                 Progress::Phase(name) => bar.set_message(name),
+                Progress::Warning(_) => {}
                 Progress::Steps { done, total } => {
                     if bar.length() != Some(total) {
                         bar.disable_steady_tick();
@@ -53,6 +57,14 @@ impl Reporter {
                     bar.set_position(done);
                 }
             },
+        }
+    }
+
+    fn warn(&mut self, text: &str) {
+        let line = format!("warning: {text}");
+        match self {
+            Self::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
+            _ => eprintln!("{line}"),
         }
     }
 
@@ -88,6 +100,7 @@ impl<W: Write> Lines<W> {
                 let _ = writeln!(self.to, "{name}");
                 (self.since, self.tenths) = (Instant::now(), 0);
             }
+            Progress::Warning(_) => {}
             Progress::Steps { done, total } => {
                 let tenths = (u128::from(done) * 10).checked_div(u128::from(total)).unwrap_or(10) as u64;
                 if tenths > self.tenths {

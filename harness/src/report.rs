@@ -10,6 +10,7 @@ use crate::config::{Approx, Guidance, Kernels, Mode, RunConfig};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
 use crate::images::{self, Fidelity};
+use crate::subject::{Subject, TextSettings};
 
 /// Name and version of the format; changes when a field changes its meaning or goes.
 pub const SCHEMA: &str = "masque.report/1";
@@ -27,12 +28,16 @@ pub struct Report {
     pub approx: Approx,
     /// Sampler steps.
     pub steps: u32,
-    /// Number of images.
+    /// Number of images drawn.
     pub images: u64,
+    /// Number of images of a batch that were there already; nothing else here is about them.
+    pub kept: u64,
     /// Seed of the initial noise.
     pub seed: u64,
     /// Guidance settings.
     pub guidance: Guidance,
+    /// Settings of a text-to-image model.
+    pub text: Option<TextSettings>,
     /// The adapter that computed.
     pub adapter: Adapter,
     /// Seconds from the start of the roles to the last image.
@@ -179,8 +184,13 @@ impl Report {
             approx: config.approx,
             steps: config.steps,
             images: config.images() as u64,
+            kept: 0,
             seed: config.seed,
             guidance: config.guidance,
+            text: match &config.subject {
+                Subject::Prompts { text, .. } => Some(*text),
+                Subject::Classes(_) => None,
+            },
             adapter: outcome.adapter.clone(),
             wall_s: outcome.wall_s,
             roles: outcome.roles.clone(),
@@ -193,6 +203,41 @@ impl Report {
             leaks,
             versions,
         })
+    }
+
+    /// Takes up what a later portion of the same job did.
+    pub fn join(&mut self, next: Self) {
+        let images = [self.images, next.images];
+        self.images += next.images;
+        self.wall_s += next.wall_s;
+        for (role, more) in next.roles {
+            let sum = self.roles.entry(role).or_default();
+            sum.compute_s += more.compute_s;
+            sum.wait_s += more.wait_s;
+            sum.peak_gpu_bytes = sum.peak_gpu_bytes.max(more.peak_gpu_bytes);
+            sum.peak_rss_bytes = sum.peak_rss_bytes.max(more.peak_rss_bytes);
+        }
+        self.online_bytes.client_to_server += next.online_bytes.client_to_server;
+        self.online_bytes.server_to_client += next.online_bytes.server_to_client;
+        self.offline_bytes.dealer_to_client += next.offline_bytes.dealer_to_client;
+        self.offline_bytes.dealer_to_server += next.offline_bytes.dealer_to_server;
+        self.setup_bytes += next.setup_bytes;
+        self.rounds += next.rounds;
+        for (sum, more) in self.per_layer.iter_mut().zip(next.per_layer) {
+            sum.compute_s += more.compute_s;
+            sum.online_bytes += more.online_bytes;
+            sum.offline_bytes += more.offline_bytes;
+            sum.rounds += more.rounds;
+        }
+        self.fidelity = match (self.fidelity, next.fidelity) {
+            (Some(a), Some(b)) => Some(a.joined(&b, images)),
+            _ => None,
+        };
+        for leak in next.leaks {
+            if !self.leaks.contains(&leak) {
+                self.leaks.push(leak);
+            }
+        }
     }
 
     /// The file's text.
@@ -231,7 +276,9 @@ mod tests {
     fn every_field_is_documented_and_no_other() {
         let guide =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.md")).expect("the guide");
-        let (report, _) = synthetic::report_and_pngs();
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let config = synthetic::resolve_text(dir.path(), &[]).expect("good settings");
+        let report = Report::new(&config, &synthetic::outcome(4)).expect("a report");
         let mut fields = Vec::new();
         paths(&serde_json::to_value(&report).expect("plain data"), "", &mut fields);
         fields.sort();
@@ -258,6 +305,15 @@ mod tests {
         assert!(report.leaks[0].starts_with("test keys"));
         let text = report.to_json().expect("plain data");
         assert!(!text.contains("class") && !text.contains("424242"));
+    }
+
+    #[test]
+    fn prompts_do_not_show() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let flags = ["--prompt", "my diary", "--negative-prompt", "my taxes"];
+        let config = synthetic::resolve_text(dir.path(), &flags).expect("good settings");
+        let text = Report::new(&config, &synthetic::outcome(1)).expect("a report").to_json().expect("plain data");
+        assert!(!text.contains("diary") && !text.contains("taxes"), "{text}");
     }
 
     #[test]

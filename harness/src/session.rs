@@ -2,75 +2,30 @@
 //!
 //! The client tells server and dealer the job (never the condition); a server that has another model says so at once; the
 //! dealer draws a session and sends each party its key; then every pair shakes hands over session, settings and the
-//! fingerprint of graph and plan. Set-up messages: 0 a role says who it is, 1 the job, 2 session and key, 3 whether the
+//! fingerprint of graphs and plans. Set-up messages: 0 a role says who it is, 1 the job, 2 session and key, 3 whether the
 //! server can do the job.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use masque_engine::correlated::Key;
-use masque_engine::exec::{ExecError, Plan, PlanConfig, Secure};
+use masque_engine::exec::{ExecError, Secure};
 use masque_engine::gpu::{Gpu, Recorder};
-use masque_engine::graph::{Graph, WeightStore};
 use masque_engine::net::{self, Channel, Hello, Listener, NetError, TcpOptions, handshake, recv_setup, send_setup};
 use masque_engine::protocol::{self, Ctx, Links, Role};
-use masque_models::sampling::{Architecture, Job, SamplingError};
-use masque_models::{SchedulerConfig, UNet2dConfig};
-use serde::{Deserialize, Serialize};
+use masque_models::sampling::SamplingError;
+use masque_models::{Part, secure_text};
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, OpenModel};
+use crate::task::{Architecture, Request};
 
 type Result<T> = std::result::Result<T, EngineError>;
-
-/// Largest batch a server or dealer accepts.
-const MOST_IMAGES: usize = 4096;
 
 /// The server's answers to a job.
 const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 0;
 
-/// What the client asks for, with the public architecture it has in mind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Request {
-    /// The job.
-    pub job: Job,
-    /// Text of `unet/config.json`.
-    pub unet: String,
-    /// Text of `scheduler/scheduler_config.json`.
-    pub scheduler: String,
-}
-
 impl Request {
-    /// The architecture, checked.
-    pub fn architecture(&self) -> Result<Architecture> {
-        Ok(Architecture {
-            unet: UNet2dConfig::parse("unet/config.json", &self.unet)?,
-            scheduler: SchedulerConfig::parse("scheduler/scheduler_config.json", &self.scheduler)?,
-        })
-    }
-
-    /// Graph and plan.
-    pub fn plan(&self) -> Result<(Architecture, Arc<Graph>, Plan)> {
-        let architecture = self.architecture()?;
-        let job = &self.job;
-        if job.count == 0 || job.count > MOST_IMAGES || job.steps == 0 || !job.scale.is_finite() || !job.eta.is_finite()
-        {
-            return Err("the client asks for a job that cannot be run".into());
-        }
-        let graph = architecture.graph(job)?;
-        let plan =
-            Plan::new(&graph, PlanConfig { approx: job.approx, ..PlanConfig::default() }).map_err(ExecError::Plan)?;
-        Ok((architecture, graph, plan))
-    }
-
-    fn settings(&self) -> String {
-        let j = &self.job;
-        format!(
-            "approx={};count={};eta={};scale={};seed={};steps={};weight={}",
-            j.approx, j.count, j.eta, j.scale, j.seed, j.steps, j.weight
-        )
-    }
-
     fn send(&self, ch: &mut dyn Channel) -> Result<()> {
         Ok(send_setup(ch, 1, serde_json::to_vec(self)?)?)
     }
@@ -87,7 +42,7 @@ pub struct Ready {
     pub secure: Secure,
     /// What was agreed.
     pub request: Request,
-    /// Network and sampler.
+    /// Networks and sampler.
     pub architecture: Architecture,
     /// Bytes this role sent for set-up.
     pub setup_bytes: u64,
@@ -105,7 +60,7 @@ fn greet(
     request: &Request,
     expect: Role,
 ) -> Result<[u8; 16]> {
-    let hello = Hello { role, session, fingerprint, settings: request.settings() };
+    let hello = Hello { role, session, fingerprint, settings: request.task.settings() };
     Ok(handshake(ch, &hello, expect)?.session)
 }
 
@@ -124,15 +79,16 @@ fn sent(channels: &[&dyn Channel]) -> u64 {
 
 /// Joins as the client.
 pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts: &TcpOptions) -> Result<Ready> {
-    let (architecture, graph, plan) = request.plan()?;
+    let (architecture, parts) = request.plan()?;
     let mut s = net::connect(server, "server", opts)?;
     request.send(&mut *s)?;
     match recv_setup(&mut *s, 3)?.as_slice() {
         [ACCEPTED] => {}
         [REFUSED] => {
-            return Err("the server has another model than this client asks for; give both the same unet/config.json \
-                        and scheduler/scheduler_config.json"
-                .into());
+            let files = request.files();
+            return Err(
+                format!("the server has another model than this client asks for; give both the same {files}").into()
+            );
         }
         _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
     }
@@ -140,14 +96,14 @@ pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts:
     introduce(&mut *d, Role::Client)?;
     request.send(&mut *d)?;
     let (session, key) = receive_key(&mut *d)?;
-    let print = plan.fingerprint(&graph);
+    let print = secure_text::fingerprint(&parts);
     greet(&mut *d, Role::Client, session, print, &request, Role::Dealer)?;
     greet(&mut *s, Role::Client, session, print, &request, Role::Server)?;
     d.flush()?;
     let setup = sent(&[&*d, &*s]);
     let links = Links { peer: Some(s), corrections: None };
     let ctx = Ctx::new(Role::Client, Recorder::new(gpu), links, [Some(key), None])?;
-    ready(ctx, graph, plan, None, request, architecture, setup)
+    ready(ctx, parts, None, request, architecture, setup)
 }
 
 /// Joins as the server on a connection that a client has opened. The server's own architecture must be the client's.
@@ -155,30 +111,29 @@ pub fn server(
     gpu: Arc<Gpu>,
     mut client: Box<dyn Channel>,
     dealer: &str,
-    own: &Architecture,
-    weights: Arc<dyn WeightStore>,
+    own: &OpenModel,
     opts: &TcpOptions,
 ) -> Result<Ready> {
     let request = Request::receive(&mut *client)?;
-    let (_, graph, plan) = request.plan()?;
-    let mine = own.graph(&request.job)?;
-    if mine.fingerprint() != graph.fingerprint() || own.scheduler != request.architecture()?.scheduler {
+    let (architecture, parts) = request.plan()?;
+    if !own.architecture.agrees(&architecture, &request.task) {
         send_setup(&mut *client, 3, vec![REFUSED])?;
-        return Err("the client asks for another model than this server has; give both the same unet/config.json and \
-                    scheduler/scheduler_config.json"
-            .into());
+        let files = request.files();
+        return Err(
+            format!("the client asks for another model than this server has; give both the same {files}").into()
+        );
     }
     send_setup(&mut *client, 3, vec![ACCEPTED])?;
     let mut d = net::connect(dealer, "dealer", opts)?;
     introduce(&mut *d, Role::Server)?;
     let (session, key) = receive_key(&mut *d)?;
-    let print = plan.fingerprint(&graph);
+    let print = secure_text::fingerprint(&parts);
     greet(&mut *d, Role::Server, session, print, &request, Role::Dealer)?;
     greet(&mut *client, Role::Server, session, print, &request, Role::Client)?;
     let setup = sent(&[&*d, &*client]);
     let links = Links { peer: Some(client), corrections: Some(d) };
     let ctx = Ctx::new(Role::Server, Recorder::new(gpu), links, [None, Some(key)])?;
-    ready(ctx, graph, plan, Some(weights), request, own.clone(), setup)
+    ready(ctx, parts, Some(own), request, architecture, setup)
 }
 
 /// Serves one session as the dealer: waits for one client and one server, in any order.
@@ -203,7 +158,7 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
     }
     let (Some(mut c), Some(mut s)) = (client, server) else { unreachable!("the loop ends with both") };
     let request = Request::receive(&mut *c)?;
-    let (architecture, graph, plan) = request.plan()?;
+    let (architecture, parts) = request.plan()?;
     let mut session = [0u8; 16];
     session.copy_from_slice(&Key::random()?.0[..16]);
     let mut keys = [None, None];
@@ -215,26 +170,25 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
         send_setup(&mut **ch, 2, [&session[..], &key.0[..]].concat())?;
         keys[usize::from(party)] = Some(key);
     }
-    let print = plan.fingerprint(&graph);
+    let print = secure_text::fingerprint(&parts);
     greet(&mut *c, Role::Dealer, session, print, &request, Role::Client)?;
     greet(&mut *s, Role::Dealer, session, print, &request, Role::Server)?;
     c.flush()?;
     let setup = sent(&[&*c, &*s]);
     let links = Links { peer: None, corrections: Some(s) };
     let ctx = Ctx::new(Role::Dealer, Recorder::new(gpu), links, keys)?;
-    ready(ctx, graph, plan, None, request, architecture, setup)
+    ready(ctx, parts, None, request, architecture, setup)
 }
 
 fn ready(
     ctx: Ctx,
-    graph: Arc<Graph>,
-    plan: Plan,
-    weights: Option<Arc<dyn WeightStore>>,
+    parts: Vec<Part>,
+    own: Option<&OpenModel>,
     request: Request,
     architecture: Architecture,
     setup: u64,
 ) -> Result<Ready> {
-    let secure = Secure::new(ctx, graph, plan, weights)?;
+    let secure = secure_text::start(ctx, parts, |module| own.and_then(|model| model.weights(module)))?;
     let mine = match secure.ctx.role {
         Role::Server => secure.ctx.cost().to_client,
         _ => 0,

@@ -14,7 +14,15 @@ use crate::report::{Adapter, Layer, OfflineBytes, OnlineBytes, Report, Role, Rol
 
 /// The settings that `harness run` makes of these flags, with a toy model and `dir/out` for the results.
 pub(crate) fn resolve(dir: &Path, flags: &[&str]) -> Result<RunConfig> {
-    let model = fixture::two_classes(dir);
+    resolve_for(dir, &fixture::two_classes(dir), flags)
+}
+
+/// As [`resolve`], with a toy text-to-image model.
+pub(crate) fn resolve_text(dir: &Path, flags: &[&str]) -> Result<RunConfig> {
+    resolve_for(dir, &fixture::text(dir), flags)
+}
+
+fn resolve_for(dir: &Path, model: &Path, flags: &[&str]) -> Result<RunConfig> {
     let out = dir.join("out");
     let typed = ["harness", "run", "--quiet", "--model", model.to_str().unwrap(), "--out", out.to_str().unwrap()];
     match Cli::try_parse_from(typed.iter().chain(flags)).expect("flags that parse").command {

@@ -213,3 +213,77 @@ fn a_job_cut_short_takes_the_earlier_results_along() {
     client.kill();
     nothing_finished(&place, "out");
 }
+
+/// A short job of the text-to-image model `words`.
+const WORDS: [&str; 10] =
+    ["run", "--quiet", "--model", "words", "--steps", "1", "--prompt", "my diary", "--out", "out"];
+
+/// A job of `words` with further flags that fails.
+fn words_fail(place: &Place, flags: &[&str], names: &[&str]) {
+    place.start(&[&WORDS[..], flags].concat()).fails(names);
+    nothing_finished(place, "out");
+}
+
+#[test]
+fn text_to_image_models_that_cannot_be_used() {
+    let plain = ["--mode", "plain"];
+    let place = Place::new().with_words();
+    for (file, weights) in [("vae", "diffusion_pytorch_model"), ("text_encoder", "model")] {
+        let (file, away) = (format!("words/{file}/{weights}.safetensors"), place.path("away"));
+        fs::rename(place.path(&file), &away).expect("there");
+        words_fail(&place, &plain, &[&file]);
+        fs::rename(&away, place.path(&file)).expect("there");
+    }
+    let bad: [(&str, &str, serde_json::Value); 5] = [
+        ("scheduler/scheduler_config.json", "prediction_type", "sample".into()),
+        ("unet/config.json", "cross_attention_dim", 65.into()),
+        ("vae/config.json", "act_fn", "tanh".into()),
+        ("text_encoder/config.json", "vocab_size", 17.into()),
+        ("model_index.json", "text_encoder", serde_json::json!(["transformers", "T5EncoderModel"])),
+    ];
+    for (file, field, value) in bad {
+        let file = format!("words/{file}");
+        let good = fs::read(place.path(&file)).expect("there");
+        place.edit(&file, |json| json[field] = value);
+        let named = if field == "vocab_size" { "token_embedding.weight has shape [49408, 64]" } else { field };
+        words_fail(&place, &plain, &["words", named]);
+        fs::write(place.path(&file), good).expect("writable");
+    }
+    fs::remove_file(place.path("words/tokenizer/merges.txt")).expect("there");
+    words_fail(&place, &plain, &["merges.txt"]);
+}
+
+#[test]
+fn a_client_needs_the_weights_of_what_it_runs_itself() {
+    let place = Place::new().with_words();
+    for network in ["unet", "vae"] {
+        fs::remove_file(place.path(&format!("words/{network}/diffusion_pytorch_model.safetensors"))).expect("there");
+    }
+    let nobody = ["--connect", "127.0.0.1:1", "--dealer", "127.0.0.1:1", "--stall", "2"];
+    words_fail(&place, &nobody, &["cannot connect to server"]);
+    words_fail(&place, &[&nobody[..], &["--text-encoder", "client"]].concat(), &["cannot connect to server"]);
+    words_fail(&place, &[&nobody[..], &["--vae", "client"]].concat(), &["vae/diffusion_pytorch_model.safetensors"]);
+}
+
+#[test]
+fn a_server_of_another_kind() {
+    let place = Place::new().with_words();
+    let (_dealer, dealer_at) = place.listen(&["dealer"]);
+    let (server, at) = place.listen(&["serve", "--model", "tiny", "--dealer", &dealer_at]);
+    words_fail(
+        &place,
+        &["--connect", &at, "--dealer", &dealer_at],
+        &["the server has another model", "vae/config.json"],
+    );
+    server.fails(&["the client asks for another model"]);
+}
+
+#[test]
+fn files_of_prompts_that_cannot_be_read() {
+    let place = Place::new().with_words();
+    let run = ["run", "--quiet", "--model", "words", "--out", "out", "--prompts"];
+    place.start(&[&run[..], &["nowhere.csv"]].concat()).fails(&["--prompts nowhere.csv", "cannot be read"]);
+    fs::write(place.path("x.csv"), "prompt,seed\nmy diary,x\n").expect("writable");
+    place.start(&[&run[..], &["x.csv"]].concat()).fails(&["--prompts x.csv: line 2: the seed"]);
+    nothing_finished(&place, "out");
+}

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::Place;
+use common::{Place, asset};
 
 /// A short job whose every key is fixed.
 const JOB: [&str; 11] =
@@ -28,6 +28,74 @@ fn three_processes_make_the_image_of_one() {
     let report = fs::read_to_string(place.path("there/report.json")).expect("a report");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     assert!(report["online_bytes"]["client_to_server"].as_u64() > Some(0), "{report}");
+}
+
+/// A short text-to-image job whose every key is fixed.
+const TEXT_JOB: [&str; 11] = [
+    "--quiet",
+    "--test-keys",
+    "7",
+    "--steps",
+    "1",
+    "--prompt",
+    "a photo of a crimson boot",
+    "--negative-prompt",
+    "teal",
+    "--approx-text",
+    "loose",
+];
+
+#[test]
+fn prompts_stay_with_the_client() {
+    let place = Place::new();
+    let model = asset("mini-sd");
+    let model = ["--model", model.to_str().expect("a plain path")];
+    let run = |flags: &[&str], out: &str| {
+        let end = place.start(&[&["-vv", "run", "--out", out], &TEXT_JOB[..], &model, flags].concat()).end();
+        assert_eq!(end.code, Some(0), "{end:?}");
+        let report = fs::read_to_string(place.path(out).join("report.json")).expect("a report");
+        (fs::read(place.path(out).join("image-0000.png")).expect("a picture"), report, end)
+    };
+    let (dealer, dealer_at) = place.listen(&["-vv", "dealer", "--test-keys", "7"]);
+    let serve = ["-vv", "serve", "--dealer", &dealer_at, "--test-keys", "7"];
+    let (server, server_at) = place.listen(&[&serve[..], &model].concat());
+    let (there, report, client) = run(&["--connect", &server_at, "--dealer", &dealer_at], "there");
+    for (name, end) in [("server", server.end()), ("dealer", dealer.end()), ("client", client)] {
+        assert_eq!(end.code, Some(0), "{name}: {end:?}");
+        let said = end.stdout + &end.stderr;
+        assert!(!said.contains("crimson") && !said.contains("teal"), "the {name} says what is drawn: {said}");
+    }
+    assert!(!report.contains("crimson") && !report.contains("teal"), "{report}");
+    let (here, report, _) = run(&[], "here");
+    assert!(there == here, "another image than in one process");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    assert!(report["fidelity"]["psnr_db"].as_f64() > Some(30.0), "{}", report["fidelity"]);
+    let layers = report["per_layer"].as_array().expect("a list");
+    for network in ["text_encoder.", "unet.", "vae."] {
+        let named = |l: &&serde_json::Value| l["name"].as_str().is_some_and(|n| n.starts_with(network));
+        let bytes: u64 = layers.iter().filter(named).filter_map(|l| l["online_bytes"].as_u64()).sum();
+        assert!(bytes > 0, "{network} runs on shares");
+    }
+}
+
+#[test]
+fn a_client_that_encodes_and_decodes_itself() {
+    let place = Place::new();
+    let model = asset("mini-sd");
+    let model = ["--model", model.to_str().expect("a plain path")];
+    let places = ["--text-encoder", "client", "--vae", "client", "--sampler", "ddpm", "--guidance-scale", "1"];
+    let long = "a photo of a red sneaker beside a very old and very large wooden box of apples";
+    let job = ["run", "--quiet", "--steps", "1", "--out", "out", "--prompt", long];
+    let end = place.start(&[&job[..], &places, &model].concat()).end();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.stderr.contains("warning: the prompt has more than 14 tokens"), "{end:?}");
+    assert!(end.stderr.contains("ignored: \"box of apples\""), "{end:?}");
+    let report = fs::read_to_string(place.path("out/report.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    assert!(report["fidelity"]["psnr_db"].as_f64() > Some(30.0), "{}", report["fidelity"]);
+    assert_eq!(report["text"]["approx_vae"], "exact");
+    let layers = report["per_layer"].as_array().expect("a list");
+    assert!(layers.iter().all(|l| !l["name"].as_str().expect("a name").starts_with("vae.")), "{report}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A model here is a folder as diffusers writes it. [`ClassModel::open`] and [`StableDiffusion::open`] read and check one;
 //! [`ClassModel::graph`] and [`StableDiffusionConfig`] turn networks into engine graphs, [`Schedule`] a configuration into the
-//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`] and [`text_to_image`] run them.
+//! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`], [`text_to_image`] and
+//! [`secure_text`] run them.
 
 mod blocks;
 mod class_model;
@@ -18,6 +19,7 @@ mod noise;
 pub mod presets;
 pub mod sampling;
 mod schedule;
+pub mod secure_text;
 mod stable_diffusion;
 mod tap;
 pub mod tensors;
@@ -40,7 +42,8 @@ pub use info::Info;
 pub use module::{Extents, ModuleConfig, Network, networks};
 pub use noise::{initial_noise, step_noise};
 pub use schedule::{Clip, Rule, Sampler, Schedule, Step, Update, ddim_step};
-pub use stable_diffusion::{StableDiffusion, StableDiffusionConfig};
+pub use secure_text::{Part, Place, TextRequest, Wish};
+pub use stable_diffusion::{Module, StableDiffusion, StableDiffusionConfig};
 pub use tap::tap;
 pub use tensors::TensorFile;
 pub use text_to_image::{Origin, PlainPipeline, TextJob};

@@ -23,19 +23,88 @@ pub struct StableDiffusionConfig {
     pub scheduler: SchedulerConfig,
 }
 
+/// A network of the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Module {
+    /// From token ids to the condition.
+    TextEncoder,
+    /// From noisy latent and condition to the noise.
+    Unet,
+    /// From latent to image.
+    Vae,
+}
+
+impl Module {
+    /// All, in the order in which they run.
+    pub const ALL: [Module; 3] = [Module::TextEncoder, Module::Unet, Module::Vae];
+
+    /// Its folder's name, which is also its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TextEncoder => "text_encoder",
+            Self::Unet => "unet",
+            Self::Vae => "vae",
+        }
+    }
+}
+
 impl StableDiffusionConfig {
+    /// The files of a folder that describe networks and sampler.
+    pub const FILES: [&str; 4] =
+        ["text_encoder/config.json", "unet/config.json", "vae/config.json", "scheduler/scheduler_config.json"];
+
     /// Reads `model_index.json` and the configurations it stands for, and checks that they fit together.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         index(&folder.join("model_index.json"))?;
+        let [text, unet, vae, scheduler] = Self::FILES.map(|name| folder.join(name));
         Self {
-            text: ClipTextConfig::read(folder.join("text_encoder/config.json"))?,
-            unet: UNet2dConditionConfig::read(folder.join("unet/config.json"))?,
-            vae: VaeConfig::read(folder.join("vae/config.json"))?,
-            scheduler: SchedulerConfig::read(folder.join("scheduler/scheduler_config.json"))?,
+            text: ClipTextConfig::read(text)?,
+            unet: UNet2dConditionConfig::read(unet)?,
+            vae: VaeConfig::read(vae)?,
+            scheduler: SchedulerConfig::read(scheduler)?,
         }
         .checked()
         .map_err(|e| ModelError::Json { file: folder.display().to_string(), what: e.to_string() })
+    }
+
+    /// As [`StableDiffusionConfig::read`], from the texts of [`StableDiffusionConfig::FILES`].
+    pub fn parse(texts: [&str; 4]) -> Result<Self, ModelError> {
+        let [text, unet, vae, scheduler] = Self::FILES;
+        Self {
+            text: ClipTextConfig::parse(text, texts[0])?,
+            unet: UNet2dConditionConfig::parse(unet, texts[1])?,
+            vae: VaeConfig::parse(vae, texts[2])?,
+            scheduler: SchedulerConfig::parse(scheduler, texts[3])?,
+        }
+        .checked()
+    }
+
+    /// Opens a network's weights in a pipeline's folder and checks them, down to each number.
+    pub fn weights(&self, folder: impl AsRef<Path>, module: Module) -> Result<Checkpoint, ModelError> {
+        let folder = folder.as_ref().join(module.name());
+        Ok(match module {
+            Module::TextEncoder => {
+                let file = Checkpoint::open_in(folder, "model")?.renamed(text_name);
+                file.check_part(&self.text_graph(1)?.weights(), &POSITIONS)?;
+                file
+            }
+            Module::Unet => {
+                let file = Checkpoint::open_in(folder, "diffusion_pytorch_model")?;
+                file.check(&self.unet_graph(1)?.weights())?;
+                file
+            }
+            Module::Vae => {
+                let file = Checkpoint::open_in(folder, "diffusion_pytorch_model")?.renamed(vae_name);
+                file.check_part(&self.vae_graph(1)?.weights(), &ENCODER)?;
+                file
+            }
+        })
+    }
+
+    /// Opens the tokenizer in a pipeline's folder.
+    pub fn tokenizer(&self, folder: impl AsRef<Path>) -> Result<Tokenizer, ModelError> {
+        Tokenizer::open(folder.as_ref().join("tokenizer"), self.tokens(), self.text.vocab_size)
     }
 
     /// Refuses parts that do not fit together.
@@ -126,14 +195,18 @@ impl StableDiffusion {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         let config = StableDiffusionConfig::read(folder)?;
-        let tokenizer = Tokenizer::open(folder.join("tokenizer"), config.tokens(), config.text.vocab_size)?;
-        let text = Checkpoint::open_in(folder.join("text_encoder"), "model")?.renamed(text_name);
-        text.check_part(&config.text_graph(1)?.weights(), &POSITIONS)?;
-        let unet = Checkpoint::open_in(folder.join("unet"), "diffusion_pytorch_model")?;
-        unet.check(&config.unet_graph(1)?.weights())?;
-        let vae = Checkpoint::open_in(folder.join("vae"), "diffusion_pytorch_model")?.renamed(vae_name);
-        vae.check_part(&config.vae_graph(1)?.weights(), &ENCODER)?;
-        Ok(Self { config, tokenizer, text: Arc::new(text), unet: Arc::new(unet), vae: Arc::new(vae) })
+        let tokenizer = config.tokenizer(folder)?;
+        let [text, unet, vae] = Module::ALL.map(|module| config.weights(folder, module));
+        Ok(Self { text: Arc::new(text?), unet: Arc::new(unet?), vae: Arc::new(vae?), config, tokenizer })
+    }
+
+    /// A network's weights.
+    pub fn weights(&self, module: Module) -> &Arc<Checkpoint> {
+        match module {
+            Module::TextEncoder => &self.text,
+            Module::Unet => &self.unet,
+            Module::Vae => &self.vae,
+        }
     }
 }
 

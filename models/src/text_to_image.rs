@@ -113,9 +113,7 @@ impl PlainPipeline {
 
     /// The conditions of prompts, `[n, tokens, width]`.
     pub fn encode(&self, prompts: &[Prompt], approx: Approx) -> Result<Vec<f32>, SamplingError> {
-        let ids: Vec<f32> = prompts.iter().flat_map(Prompt::indices).collect();
-        let mut text = self.network(self.config.text_graph(prompts.len())?, &self.text, approx);
-        Ok(text.run(&[(clip_text::TOKENS, &ids)])?)
+        encode(self.gpu.clone(), &self.config, self.text.clone(), prompts, approx)
     }
 
     /// The chain without a condition, with exact functions: the prediction of every step. `null` is the empty prompt. It
@@ -197,11 +195,35 @@ impl PlainPipeline {
 
     /// Images `[n, h, w, c]`, mostly within `[-1, 1]`, for latents; one after the other, as they are large.
     pub fn decode(&self, latents: &[f32], approx: Approx) -> Result<Vec<f32>, SamplingError> {
-        let mut vae = self.network(self.config.vae_graph(1)?, &self.vae, approx);
-        let mut images = Vec::new();
-        for latent in latents.chunks(self.config.latent_len()) {
-            images.extend(vae.run(&[(vae_decoder::LATENT, latent)])?);
-        }
-        Ok(images)
+        decode(self.gpu.clone(), &self.config, self.vae.clone(), latents, approx)
     }
+}
+
+/// The conditions of prompts, `[n, tokens, width]`: all that a client needs of the pipeline to encode its prompts itself.
+pub fn encode(
+    gpu: Arc<Gpu>,
+    config: &StableDiffusionConfig,
+    weights: Arc<dyn WeightStore>,
+    prompts: &[Prompt],
+    approx: Approx,
+) -> Result<Vec<f32>, SamplingError> {
+    let ids: Vec<f32> = prompts.iter().flat_map(Prompt::indices).collect();
+    let mut text = Plain::new(gpu, Arc::new(config.text_graph(prompts.len())?), weights, approx);
+    Ok(text.run(&[(clip_text::TOKENS, &ids)])?)
+}
+
+/// Images `[n, h, w, c]`, mostly within `[-1, 1]`, for latents; one after the other, as they are large.
+pub fn decode(
+    gpu: Arc<Gpu>,
+    config: &StableDiffusionConfig,
+    weights: Arc<dyn WeightStore>,
+    latents: &[f32],
+    approx: Approx,
+) -> Result<Vec<f32>, SamplingError> {
+    let mut vae = Plain::new(gpu, Arc::new(config.vae_graph(1)?), weights, approx);
+    let mut images = Vec::new();
+    for latent in latents.chunks(config.latent_len()) {
+        images.extend(vae.run(&[(vae_decoder::LATENT, latent)])?);
+    }
+    Ok(images)
 }

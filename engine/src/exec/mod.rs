@@ -1,16 +1,18 @@
 //! Where and when: runs a graph on one device.
 
+mod network;
 mod plain;
 mod plan;
 mod range;
 mod sampler;
 mod secure;
 
+pub use network::{Network, NodeStats};
 pub use plain::{Plain, PlainCtx, PlainState};
 pub use plan::{Format, NodePlan, Plan, PlanConfig, PlanError, Planner};
 pub use range::check_ranges;
-pub use sampler::{Clamp, GuidedStep, Mix, reveal_to_client};
-pub use secure::{Input, NARROW, NodeStats, Secure, Value, fixed};
+pub use sampler::{Clamp, GuidedStep, Mix, carry, reveal_to_client};
+pub use secure::{Input, NARROW, Secure, Value, fixed};
 
 use crate::gpu::GpuError;
 use crate::graph::{Shape, WeightError};

@@ -123,6 +123,15 @@ fn mix(s: &mut Secure, m: &Mix, sample: &Share, prediction: &Share, known: Optio
     Ok(Share { n, k, f: sample.f + SCALAR, buf })
 }
 
+/// Carries one network's result to another's input: opened masked, rounded to the port's fraction bits, lifted to Z_2^64.
+///
+/// Cost: 1 round, at most 28 bits an element each way; the lift's correction offline. Magnitudes below 2^12.
+pub fn carry(s: &mut Secure, x: &Share, port: u32) -> Result<Share, ExecError> {
+    let shift = x.f.saturating_sub(port);
+    let wire = open(&mut s.ctx, x, shift, ((x.k - shift) / 4 * 4).min(SAMPLE_RING))?;
+    Ok(lift(&mut s.ctx, &wire, 64)?)
+}
+
 /// Opens a result to the client alone: the server sends its share. Returns the reals at the client.
 ///
 /// Cost: the share's `k` bits rounded down to a multiple of 4, at most 28, server to client; half a round.

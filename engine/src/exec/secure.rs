@@ -1,15 +1,15 @@
-//! Runs a graph on shares as client, server or dealer.
+//! Runs graphs on shares as client, server or dealer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::ExecError;
+use super::network::{Network, Networks};
 use super::plan::{Format, Plan};
-use super::{ExecError, PlainState};
 use crate::correlated::Scope;
 use crate::gpu::{Buf, Kernel};
 use crate::graph::{Graph, Node, Visibility, WeightStore};
-use crate::protocol::{self, Cost, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Wire};
+use crate::protocol::{self, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Wire};
 use crate::{args, bufs};
 
 /// A node's value at one role.
@@ -35,31 +35,30 @@ impl From<Share> for Value {
 /// Ring in which activations are opened when nothing needs a larger one.
 pub const NARROW: u32 = 24;
 
-/// What was measured for a node, summed over runs.
-#[derive(Clone, Debug, Default)]
-pub struct NodeStats {
-    /// Time the device (or the host preparing it) worked.
-    pub compute: Duration,
-    /// Time spent waiting for messages.
-    pub wait: Duration,
-    /// Bytes and rounds.
-    pub cost: Cost,
-}
-
-/// State of a session: weights as this role holds them, plan, counters.
+/// State of a session: a role, its networks, and how far the session has come. Fields of the selected [`Network`] are
+/// those of the session.
 pub struct Secure {
     /// Role, device, peers.
     pub ctx: Ctx,
-    /// What is computed.
-    pub graph: Arc<Graph>,
-    /// Fixed-point plan.
-    pub plan: Plan,
-    /// By node; the last entry is everything outside the graph (sampler, inputs, result).
-    pub stats: Vec<NodeStats>,
-    layers: HashMap<usize, ServerWeights>,
-    vectors: HashMap<usize, Buf>,
-    plain: Option<PlainState>,
+    /// The selected network.
+    network: Network,
+    others: Networks,
+    /// Counts evaluations and set-ups of all networks, so that no two share an address.
     eval: u32,
+}
+
+impl std::ops::Deref for Secure {
+    type Target = Network;
+
+    fn deref(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl std::ops::DerefMut for Secure {
+    fn deref_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
 }
 
 /// Rounds to fixed point, or says which weight does not fit.
@@ -79,38 +78,57 @@ pub fn fixed(name: &str, values: &[f32], f: u32) -> Result<Vec<i64>, ExecError> 
 }
 
 impl Secure {
-    /// Starts a session: distributes the weights' masks. `weights` is given at the server only.
+    /// Starts a session with one network: distributes its weights' masks. `weights` is given at the server only.
     pub fn new(
         ctx: Ctx,
         graph: Arc<Graph>,
         plan: Plan,
         weights: Option<Arc<dyn WeightStore>>,
     ) -> Result<Self, ExecError> {
-        let plain = weights.map(|w| PlainState::new(graph.clone(), w, plan.config.approx));
-        let stats = vec![NodeStats::default(); graph.nodes.len() + 1];
-        let mut s = Self {
-            ctx,
-            graph: graph.clone(),
-            plan,
-            stats,
-            layers: HashMap::new(),
-            vectors: HashMap::new(),
-            plain,
-            eval: 0,
-        };
+        let network = Network::new(graph, plan, weights);
+        let mut s = Self { ctx, network, others: Networks::default(), eval: 0 };
+        s.share_network()?;
+        Ok(s)
+    }
+
+    /// Adds a network to the session and selects it; numbers count from 0, which [`Secure::new`] took.
+    pub fn add(
+        &mut self,
+        graph: Arc<Graph>,
+        plan: Plan,
+        weights: Option<Arc<dyn WeightStore>>,
+    ) -> Result<usize, ExecError> {
+        let at = self.others.add(&mut self.network, Network::new(graph, plan, weights));
+        self.begin();
+        self.share_network()?;
+        Ok(at)
+    }
+
+    /// Selects the network that the next evaluation is of.
+    pub fn select(&mut self, network: usize) {
+        self.others.select(&mut self.network, network);
+    }
+
+    /// All networks of the session, in the order in which they were added.
+    pub fn into_networks(self) -> Vec<Network> {
+        self.others.into_all(self.network)
+    }
+
+    /// Distributes the weights of the selected network.
+    fn share_network(&mut self) -> Result<(), ExecError> {
+        let graph = self.graph.clone();
         for (i, node) in graph.nodes.iter().enumerate() {
             if node.visibility == Visibility::Secret {
-                s.ctx.enter(Scope { eval: 0, node: i as u32, tile: 0 });
-                node.op.setup(&mut s, i, node)?;
+                self.ctx.enter(Scope { eval: self.eval, node: i as u32, tile: 0 });
+                node.op.setup(self, i, node)?;
             }
         }
-        s.ctx.send_corrections()?;
-        Ok(s)
+        Ok(self.ctx.send_corrections()?)
     }
 
     /// A weight as reals, at the server.
     pub fn weight(&self, name: &str) -> Result<Option<Vec<f32>>, ExecError> {
-        match &self.plain {
+        match &self.network.plain {
             Some(p) => Ok(Some(p.weights().tensor(name)?.data)),
             None => Ok(None),
         }
@@ -126,7 +144,7 @@ impl Secure {
         known: Option<FixedWeights>,
     ) -> Result<(), ExecError> {
         let w = protocol::share_weights(&mut self.ctx, layer, k, f, known.as_ref())?;
-        self.layers.insert(at, w);
+        self.network.layers.insert(at, w);
         Ok(())
     }
 
@@ -156,10 +174,9 @@ impl Secure {
 
     /// Applies the layer shared for a node and truncates to the node's format.
     pub fn layer(&mut self, at: usize, layer: &Layer, x: &mut Value) -> Result<Value, ExecError> {
-        let weights = &self.layers[&at];
-        let (k, f) = (weights.k, self.format(at).f);
+        let (k, f) = (self.layers[&at].k, self.format(at).f);
         let x = self.widen(x, k)?;
-        let y = protocol::linear(&mut self.ctx, &x, layer, &self.layers[&at])?;
+        let y = protocol::linear(&mut self.ctx, &x, layer, &self.network.layers[&at])?;
         let shift = y.f - f;
         Ok(protocol::truncate(&mut self.ctx, &y, shift)?.into())
     }
@@ -167,7 +184,7 @@ impl Secure {
     /// Keeps a vector at the server.
     pub fn keep(&mut self, at: usize, values: &[i64]) -> Result<(), ExecError> {
         let buf = self.ctx.rec.upload_slice(values)?;
-        self.vectors.insert(at, buf);
+        self.network.vectors.insert(at, buf);
         Ok(())
     }
 
@@ -178,7 +195,7 @@ impl Secure {
 
     /// Gives access to a node's layer together with the context.
     pub fn layer_and_ctx(&mut self, at: usize) -> (&ServerWeights, &mut Ctx) {
-        (&self.layers[&at], &mut self.ctx)
+        (&self.network.layers[&at], &mut self.ctx)
     }
 
     /// The share of a value in a ring of at least `k` bits: as it is, or opened once and lifted.
@@ -242,7 +259,7 @@ impl Secure {
     ) -> Result<T, ExecError> {
         let (busy, wait, cost) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost());
         let out = f(self)?;
-        let stats = &mut self.stats[at];
+        let stats = &mut self.network.stats[at];
         stats.compute += self.ctx.rec.busy() - busy;
         stats.wait += self.ctx.waited() - wait;
         stats.cost = stats.cost + (self.ctx.cost() - cost);
@@ -310,7 +327,7 @@ impl Secure {
         if node.visibility == Visibility::Secret {
             return node.op.secure(self, at, node, inputs);
         }
-        let Some(plain) = &mut self.plain else { return Ok(Value::Known(None)) };
+        let Some(plain) = &mut self.network.plain else { return Ok(Value::Known(None)) };
         let known: Vec<Buf> = inputs
             .iter()
             .map(|v| match v {

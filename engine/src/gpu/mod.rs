@@ -136,7 +136,7 @@ impl Gpu {
 
     /// Whether parameters lie in storage instead of uniform memory. Mesa's software Vulkan driver compiles a kernel anew
     /// whenever a uniform that bounds one of its loops is bound again, and keeps every such version until the device is
-    /// closed: memory grew by some 100 MB with each step of the default job. Values in storage it leaves alone.
+    /// closed: memory grew by some 100 MB with each step of the digit job. Values in storage it leaves alone.
     fn hides_parameters(&self) -> bool {
         self.is_software() && self.info.backend == wgpu::Backend::Vulkan
     }

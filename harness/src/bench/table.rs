@@ -117,8 +117,8 @@ pub fn text(report: &Report) -> String {
 /// All figures, a line for each row.
 pub fn csv(report: &Report) -> String {
     let mut text = String::from(
-        "op,approx,form,size,low,high,elements,pieces,link,total_s,total_min_s,total_max_s,compute_s,network_s,offline_s,\
-         offline_min_s,offline_max_s,cpu_s,to_server_bytes,to_client_bytes,offline_bytes,rounds,mse,plain_mse,max_error\n",
+        "op,approx,form,size,low,high,elements,pieces,link,total_s,total_min_s,total_max_s,compute_s,compute_min_s,\
+         compute_max_s,network_s,network_min_s,network_max_s,offline_s,offline_min_s,offline_max_s,cpu_s,to_server_bytes,to_client_bytes,offline_bytes,rounds,mse,plain_mse,max_error\n",
     );
     let optional = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
     for r in &report.rows {
@@ -137,7 +137,11 @@ pub fn csv(report: &Report) -> String {
             r.total_s.min.to_string(),
             r.total_s.max.to_string(),
             r.compute_s.median.to_string(),
+            r.compute_s.min.to_string(),
+            r.compute_s.max.to_string(),
             r.network_s.median.to_string(),
+            r.network_s.min.to_string(),
+            r.network_s.max.to_string(),
             r.offline_s.median.to_string(),
             r.offline_s.min.to_string(),
             r.offline_s.max.to_string(),

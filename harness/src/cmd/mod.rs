@@ -9,6 +9,7 @@ pub mod model_info;
 pub mod plan;
 pub mod run;
 pub mod serve;
+pub mod text;
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -12,7 +12,7 @@ use crate::model::Model;
 /// Flags of `harness plan`.
 #[derive(Args)]
 pub struct PlanArgs {
-    /// Model folder in diffusers' layout [default: assets/binary-mnist]
+    /// Model folder in diffusers' layout [default: assets/mini-sd]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Images of one batch

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, StallArgs, address, peer_address};
+use crate::cli::{CacheArgs, GpuArgs, KeyArgs, StallArgs, address, peer_address};
 use crate::config::ServeConfig;
 use crate::engine;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ pub struct ServeArgs {
     /// Where the dealer listens
     #[arg(long, value_name = "HOST:PORT", value_parser = peer_address)]
     pub dealer: String,
-    /// Model folder in diffusers' layout [default: assets/binary-mnist]
+    /// Model folder in diffusers' layout [default: assets/mini-sd]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Exit after this many sessions [default: never]
@@ -31,6 +31,9 @@ pub struct ServeArgs {
     /// Device flags.
     #[command(flatten)]
     pub gpu: GpuArgs,
+    /// Cache flags.
+    #[command(flatten)]
+    pub cache: CacheArgs,
     /// Key flags.
     #[command(flatten)]
     pub keys: KeyArgs,
@@ -45,6 +48,7 @@ pub fn execute(args: ServeArgs) -> Result<()> {
         dealer: args.dealer,
         stall: args.stall.resolve(),
         gpu: args.gpu.resolve(),
+        cache: args.cache.resolve(),
         sessions: args.sessions,
     };
     let mut said = Ok(());

@@ -3,34 +3,32 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use masque_engine::gpu::Gpu;
-use masque_engine::graph::WeightStore;
 use masque_engine::net::{self, Listener};
-use masque_models::sampling::{self, Architecture, Job};
 
-use super::role;
-use super::{EngineError, Outcome, Progress, adapter_choice, adapter_report, extents, job, labels, open_model};
-use super::{peak_rss, versions};
+use super::{EngineError, Opened, Outcome, Progress, Wanted, adapter_report, peak_rss, role, task, versions, wanted};
 use crate::config::RunConfig;
 use crate::report::{Role, RoleReport};
 use crate::session;
 
 /// In f32 on one device.
-pub(super) fn plain(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-    let (model, weights) = open_model(&config.model.path)?;
-    let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
-    let job = job(config);
+pub(super) fn plain(
+    config: &RunConfig,
+    opened: &Opened,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, EngineError> {
+    let (model, gpu) = (&opened.model, &opened.gpus[0]);
     let start = Instant::now();
-    let images = plain_images(&gpu, &model, &weights, &job, &labels(config), progress)?;
+    let wanted = wanted(config, model)?;
+    wanted.warn(progress);
+    let images = draw(config, opened, &wanted, progress)?;
     let wall_s = start.elapsed().as_secs_f64();
     let report = RoleReport { compute_s: wall_s, wait_s: 0.0, peak_gpu_bytes: 0, peak_rss_bytes: peak_rss() };
     Ok(Outcome {
         images,
-        extents: extents(&model, job.count),
+        extents: model.architecture.extents(config.images()),
         adapter: adapter_report(&gpu.describe()),
         wall_s,
         roles: BTreeMap::from([(Role::Plain, report)]),
@@ -39,26 +37,28 @@ pub(super) fn plain(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> R
     })
 }
 
-fn plain_images(
-    gpu: &Arc<Gpu>,
-    model: &Architecture,
-    weights: &Arc<dyn WeightStore>,
-    job: &Job,
-    labels: &[usize],
+/// The images of a job in plaintext, with its functions.
+fn draw(
+    config: &RunConfig,
+    opened: &Opened,
+    wanted: &Wanted,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<f32>, EngineError> {
-    let known = role::unconditional_chain(gpu, model, weights, job)?;
-    let total = (job.steps * job.count) as u64;
-    let mut step = |done: usize| progress(Progress::Steps { done: (done * job.count) as u64, total });
-    Ok(sampling::sample_plain(gpu.clone(), model, weights.clone(), job, labels, known.as_deref(), &mut step)?)
+    let (task, gpu) = (task(config), &opened.gpus[0]);
+    let known = opened.model.chain(gpu, &opened.chains, &task)?;
+    let count = task.count();
+    let total = (task.steps() * count) as u64;
+    let mut step = |done: usize| progress(Progress::Steps { done: (done * count) as u64, total });
+    opened.model.draw(gpu, &task, wanted, known.as_deref(), &mut step)
 }
 
 /// Client, server and dealer as threads of this process, over TCP on loopback.
-pub(super) fn in_process(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-    let (model, weights) = open_model(&config.model.path)?;
-    let choice = adapter_choice(&config.gpu);
-    progress(Progress::Phase("opening three devices"));
-    let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
+pub(super) fn in_process(
+    config: &RunConfig,
+    opened: &Opened,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, EngineError> {
+    let Opened { model, gpus, chains } = opened;
     let (dealer_at, server_at) = (Listener::bind("127.0.0.1:0")?, Listener::bind("127.0.0.1:0")?);
     let at = [dealer_at.local_addr(), server_at.local_addr()];
     let [dealer_addr, server_addr] = at.map(|a| a.to_string());
@@ -66,20 +66,20 @@ pub(super) fn in_process(config: &RunConfig, progress: &mut dyn FnMut(Progress))
     let start = Instant::now();
     let [client, server, dealer] = together(
         at,
-        || role::client_job(gpus[0].clone(), config, &server_addr, &dealer_addr, progress),
+        || role::client_job(gpus[0].clone(), config, model, &server_addr, &dealer_addr, progress),
         || {
             let opts = session::options(net::Role::Server, config.stall);
             let client = server_at.accept("client", &opts)?;
-            role::serve_one(gpus[1].clone(), client, &dealer_addr, &model, weights.clone(), &opts)
+            role::serve_one(gpus[1].clone(), client, &dealer_addr, model, chains, &opts)
         },
         || role::deal_one(gpus[2].clone(), &dealer_at, keys, config.stall),
     )?;
     let wall_s = start.elapsed().as_secs_f64();
     let others = vec![(Role::Server, server), (Role::Dealer, dealer)];
-    let mut out = role::outcome(config, &gpus[0], wall_s, client, others)?;
+    let mut out = role::outcome(&gpus[0], wall_s, client, others)?;
     if config.fidelity {
         progress(Progress::Phase("comparing with the plaintext run"));
-        out.reference = Some(plain_images(&gpus[0], &model, &weights, &job(config), &labels(config), &mut |_| {})?);
+        out.reference = Some(draw(config, opened, &wanted(config, model)?, &mut |_| {})?);
     }
     Ok(out)
 }

@@ -3,27 +3,32 @@
 //! Nothing else in this crate calls the engine or the models crate, so everything around it is tested with an
 //! [`Outcome`] made by hand.
 
+mod chains;
 mod local;
+mod open_model;
 mod remote;
 mod role;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use masque_engine::approx;
-use masque_engine::gpu::{self, Form};
-use masque_engine::graph::WeightStore;
+use masque_engine::gpu::{self, Form, Gpu};
 use masque_engine::net;
-use masque_models::sampling::{Architecture, Job};
-use masque_models::{ClassModel, GuidanceWeight};
+use masque_models::sampling::{Guidance, Job};
+use masque_models::{self as models, GuidanceWeight, Module, Origin, TextJob, TextRequest};
 
 use crate::config::{AdapterChoice, Approx, GpuConfig, Kernels, Mode, PlanConfig, RunConfig, Transport, Weight};
-use crate::model::Model;
+use crate::model::Kind;
 use crate::report::{Adapter, Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
-use crate::session::Request;
+use crate::subject::{Place, Sampler, Subject};
+use crate::task::{Request, Task};
 use crate::units;
 
+use chains::Chains;
+pub use open_model::OpenModel;
+use open_model::Wanted;
 pub use remote::{deal, serve};
 
 /// Any error of the engine or the models; its `Display` and causes become the one line the user reads.
@@ -34,6 +39,9 @@ pub type EngineError = Box<dyn std::error::Error + Send + Sync>;
 pub enum Progress {
     /// A new part begins, e.g. `compiling kernels`; says nothing about how long it takes.
     Phase(&'static str),
+    /// What the user should know, shown even where progress is not. It may hold a secret of the client's, whose terminal
+    /// this is; no log gets it.
+    Warning(String),
     /// Sampler steps done so far, counted per image.
     Steps {
         /// Steps done.
@@ -85,12 +93,51 @@ pub struct Device {
     pub limits: Vec<(String, String)>,
 }
 
-/// Generates images in the mode, and over the transport, that the settings name.
-pub fn generate(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-    match (config.mode, &config.transport) {
-        (Mode::Plain, _) => local::plain(config, progress),
-        (Mode::Secure, Transport::InProcess) => local::in_process(config, progress),
-        (Mode::Secure, Transport::Remote { server, dealer }) => remote::client(config, server, dealer, progress),
+/// What the jobs of this process share: opened at the first, kept for those that follow.
+#[derive(Default)]
+pub struct Engine(OnceCell<Opened>);
+
+/// Model, devices, chains on disk.
+struct Opened {
+    model: OpenModel,
+    /// One for each role that this process runs.
+    gpus: Vec<Arc<Gpu>>,
+    chains: Chains,
+}
+
+impl Engine {
+    /// Generates images in the mode, and over the transport, that the settings name. Model, device and transport must be those
+    /// of the first call.
+    pub fn generate(&self, config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
+        if self.0.get().is_none() {
+            let opened = Opened::new(config, progress)?;
+            let _ = self.0.set(opened);
+        }
+        let opened = self.0.get().expect("it was just opened");
+        match (config.mode, &config.transport) {
+            (Mode::Plain, _) => local::plain(config, opened, progress),
+            (Mode::Secure, Transport::InProcess) => local::in_process(config, opened, progress),
+            (Mode::Secure, Transport::Remote { server, dealer }) => {
+                remote::client(config, opened, server, dealer, progress)
+            }
+        }
+    }
+}
+
+impl Opened {
+    fn new(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Self, EngineError> {
+        let (modules, devices) = match (config.mode, &config.transport) {
+            (Mode::Plain, _) => (Module::ALL.to_vec(), 1),
+            (Mode::Secure, Transport::InProcess) => (Module::ALL.to_vec(), 3),
+            (Mode::Secure, Transport::Remote { .. }) => (client_modules(config), 1),
+        };
+        let model = OpenModel::open(&config.model, &modules)?;
+        if devices > 1 {
+            progress(Progress::Phase("opening three devices"));
+        }
+        let choice = adapter_choice(&config.gpu);
+        let gpus = (0..devices).map(|_| Gpu::open(&choice)).collect::<Result<_, _>>()?;
+        Ok(Self { model, gpus, chains: Chains::new(config.cache.clone()) })
     }
 }
 
@@ -111,6 +158,27 @@ impl From<Weight> for GuidanceWeight {
             Weight::Snr => Self::Snr,
             Weight::Beta => Self::Beta,
             Weight::Respaced => Self::Respaced,
+        }
+    }
+}
+
+impl From<Sampler> for models::Sampler {
+    fn from(s: Sampler) -> Self {
+        match s {
+            Sampler::Ddim => Self::Ddim,
+            Sampler::Ddpm => Self::Ddpm,
+            Sampler::DdpmPrinted => Self::DdpmPrinted,
+            Sampler::Lcm => Self::Lcm,
+            Sampler::Pcm => Self::Pcm,
+        }
+    }
+}
+
+impl From<Place> for models::Place {
+    fn from(p: Place) -> Self {
+        match p {
+            Place::Secure => Self::Secure,
+            Place::Client => Self::Client,
         }
     }
 }
@@ -142,33 +210,61 @@ pub(crate) fn adapter_report(a: &gpu::AdapterReport) -> Adapter {
     Adapter { name: a.name.clone(), driver: a.driver.clone(), backend: a.backend.clone(), kernels: a.kernels.into() }
 }
 
-fn job(config: &RunConfig) -> Job {
-    Job {
-        count: config.images(),
-        steps: config.steps as usize,
-        seed: config.seed,
+/// What a job's settings ask the roles for.
+fn task(config: &RunConfig) -> Task {
+    let guidance = Guidance {
         scale: f64::from(config.guidance.scale),
         eta: f64::from(config.guidance.eta),
         weight: config.guidance.weight.into(),
-        approx: config.approx.into(),
+    };
+    let (steps, approx) = (config.steps as usize, config.approx.into());
+    match &config.subject {
+        Subject::Classes(classes) => {
+            let Guidance { scale, eta, weight } = guidance;
+            Task::Class(Job { count: classes.0.len(), steps, seed: config.seed, scale, eta, weight, approx })
+        }
+        Subject::Prompts { prompts: _, origins, text } => Task::Text(TextRequest {
+            job: TextJob {
+                origins: origins.clone(),
+                sampler: text.sampler.into(),
+                steps,
+                guidance,
+                approx,
+                approx_text: text.approx_text.into(),
+                approx_vae: text.approx_vae.into(),
+            },
+            text_encoder: text.text_encoder.into(),
+            vae: text.vae.into(),
+        }),
     }
 }
 
-fn labels(config: &RunConfig) -> Vec<usize> {
-    config.classes.0.iter().map(|c| *c as usize).collect()
+/// What the client wants, as networks take it. Says what of a prompt is ignored.
+fn wanted(config: &RunConfig, model: &OpenModel) -> Result<Wanted, EngineError> {
+    match &config.subject {
+        Subject::Classes(classes) => Ok(Wanted::Labels(classes.0.iter().map(|c| *c as usize).collect())),
+        Subject::Prompts { prompts, .. } => {
+            let tokens = |text: fn(&crate::subject::Prompt) -> &str| {
+                prompts.0.iter().map(|p| model.tokens(text(p))).collect::<Result<Vec<_>, _>>()
+            };
+            Ok(Wanted::Prompts(tokens(|p| &p.text)?, tokens(|p| &p.negative)?))
+        }
+    }
 }
 
-fn request(model: &Model, job: Job) -> Result<Request, EngineError> {
-    let text = |name: &str| {
-        let path = model.path.join(name);
-        std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
-    };
-    Ok(Request { job, unet: text("unet/config.json")?, scheduler: text("scheduler/scheduler_config.json")? })
+/// The networks that a client runs itself.
+fn client_modules(config: &RunConfig) -> Vec<Module> {
+    match &config.subject {
+        Subject::Classes(_) => vec![],
+        Subject::Prompts { text, .. } => [(Module::TextEncoder, text.text_encoder), (Module::Vae, text.vae)]
+            .into_iter()
+            .filter_map(|(module, place)| (place == Place::Client).then_some(module))
+            .collect(),
+    }
 }
 
-fn extents(model: &Architecture, count: usize) -> [usize; 4] {
-    let [h, w] = model.unet.sample_size;
-    [count, h, w, model.unet.out_channels]
+fn request(config: &RunConfig) -> Result<Request, EngineError> {
+    Request::new(&config.model.path, task(config))
 }
 
 fn versions() -> BTreeMap<String, String> {
@@ -180,12 +276,6 @@ fn peak_rss() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-fn open_model(path: &Path) -> Result<(Architecture, Arc<dyn WeightStore>), EngineError> {
-    let model = ClassModel::open(path)?;
-    let architecture = Architecture { unet: model.config, scheduler: model.scheduler };
-    Ok((architecture, Arc::new(model.weights)))
 }
 
 /// All adapters, in the order of their indices.
@@ -205,17 +295,23 @@ pub fn devices() -> Result<Vec<Device>, EngineError> {
         .collect())
 }
 
-/// The fixed-point plan of a model as a table for people.
+/// The fixed-point plans of a model's networks as tables for people.
 pub fn plan(config: &PlanConfig) -> Result<String, EngineError> {
-    let job = Job {
-        count: config.count as usize,
-        steps: 1,
-        seed: 0,
-        scale: 1.0,
-        eta: 0.0,
-        weight: GuidanceWeight::Respaced,
-        approx: config.approx.into(),
+    let (count, steps, approx) = (config.count as usize, 1, config.approx.into());
+    let guidance = Guidance { scale: 1.0, eta: 0.0, weight: GuidanceWeight::Respaced };
+    let task = match config.model.kind {
+        Kind::Classes(_) => {
+            let Guidance { scale, eta, weight } = guidance;
+            Task::Class(Job { count, steps, seed: 0, scale, eta, weight, approx })
+        }
+        Kind::Text => {
+            let origins = (0..count as u64).map(|image| Origin { seed: 0, image }).collect();
+            let (sampler, place) = (models::Sampler::Ddim, models::Place::Secure);
+            let (approx_text, approx_vae) = (approx, approx);
+            let job = TextJob { origins, sampler, steps, guidance, approx, approx_text, approx_vae };
+            Task::Text(TextRequest { job, text_encoder: place, vae: place })
+        }
     };
-    let (_, graph, plan) = request(&config.model, job)?.plan()?;
-    Ok(plan.table(&graph))
+    let (_, parts) = Request::new(&config.model.path, task)?.plan()?;
+    Ok(parts.iter().map(|part| part.plan.table(&part.graph)).collect::<Vec<_>>().join("\n"))
 }

@@ -5,35 +5,38 @@ use std::time::Instant;
 
 use masque_engine::gpu::Gpu;
 use masque_engine::net::{self, Listener};
+use masque_models::Module;
 
+use super::chains::Chains;
 use super::role::{self, Done};
-use super::{EngineError, Outcome, Progress, adapter_choice, open_model};
+use super::{EngineError, OpenModel, Opened, Outcome, Progress, adapter_choice};
 use crate::config::{DealerConfig, RunConfig, ServeConfig};
 use crate::session;
 
 /// Be the client of a server and a dealer elsewhere.
 pub(super) fn client(
     config: &RunConfig,
+    opened: &Opened,
     server: &str,
     dealer: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, EngineError> {
-    let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
+    let gpu = &opened.gpus[0];
     let start = Instant::now();
-    let done = role::client_job(gpu.clone(), config, server, dealer, progress)?;
-    role::outcome(config, &gpu, start.elapsed().as_secs_f64(), done, vec![])
+    let done = role::client_job(gpu.clone(), config, &opened.model, server, dealer, progress)?;
+    role::outcome(gpu, start.elapsed().as_secs_f64(), done, vec![])
 }
 
 /// Serves a model's weights until the agreed number of sessions is over; `listening` hears the bound address once.
 pub fn serve(config: &ServeConfig, listening: &mut dyn FnMut(SocketAddr)) -> Result<(), EngineError> {
-    let (model, weights) = open_model(&config.model.path)?;
+    let model = OpenModel::open(&config.model, &Module::ALL)?;
     let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
     let listener = Listener::bind(&config.listen)?;
     listening(listener.local_addr());
-    let opts = session::options(net::Role::Server, config.stall);
+    let (opts, chains) = (session::options(net::Role::Server, config.stall), Chains::new(config.cache.clone()));
     sessions(config.sessions, || {
         let client = listener.accept("client", &opts)?;
-        role::serve_one(gpu.clone(), client, &config.dealer, &model, weights.clone(), &opts)
+        role::serve_one(gpu.clone(), client, &config.dealer, &model, &chains, &opts)
     })
 }
 

@@ -5,47 +5,66 @@ use std::time::Duration;
 
 use masque_engine::exec::NodeStats;
 use masque_engine::gpu::Gpu;
-use masque_engine::graph::{Graph, WeightStore};
+use masque_engine::graph::Graph;
 use masque_engine::net::{self, Listener, TcpOptions};
 use masque_engine::protocol::Cost;
-use masque_models::sampling::{self, Architecture, Job};
+use masque_models::{Module, Place, Prompt, Wish, sampling, secure_text};
 
-use super::{EngineError, Outcome, Progress, adapter_report, extents, job, labels, peak_rss, request, versions};
+use super::chains::Chains;
+use super::{EngineError, OpenModel, Outcome, Progress, Wanted, adapter_report, peak_rss, request, versions, wanted};
 use crate::config::RunConfig;
 use crate::report::{Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
 use crate::session::{self, Ready};
+use crate::task::{Architecture, Task};
 
-/// The plaintext chain that the score guidance looks at; none without that guidance.
-pub(super) fn unconditional_chain(
-    gpu: &Arc<Gpu>,
-    model: &Architecture,
-    weights: &Arc<dyn WeightStore>,
-    job: &Job,
-) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
-    if job.eta == 0.0 {
-        return Ok(None);
-    }
-    Ok(Some(sampling::unconditional(gpu.clone(), model, weights.clone(), job)?))
+/// What a role measured of one network.
+struct Measured {
+    graph: Arc<Graph>,
+    stats: Vec<NodeStats>,
 }
 
 /// What a role hands back.
 pub(super) struct Done {
     images: Option<Vec<f32>>,
-    stats: Vec<NodeStats>,
+    extents: [usize; 4],
+    /// The networks by their names.
+    networks: Vec<(Module, Measured)>,
     total: Cost,
     report: RoleReport,
     setup_bytes: u64,
 }
 
+/// Runs a role in its session. The client gives what it wants and its own part of the model, the server the chain without a
+/// condition.
 fn run_role(
+    gpu: &Arc<Gpu>,
     mut ready: Ready,
-    labels: Option<&[usize]>,
+    client: Option<(&OpenModel, &Wanted)>,
     known: Option<&[Vec<f32>]>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Done, EngineError> {
-    let before = ready.secure.ctx.cost();
+    let (before, task) = (ready.secure.ctx.cost(), &ready.request.task);
     let s = &mut ready.secure;
-    let images = sampling::sample_secure(s, &ready.architecture, &ready.request.job, labels, known, progress)?;
+    let images = match (&ready.architecture, task) {
+        (Architecture::Class(model), Task::Class(job)) => {
+            let labels = match client {
+                Some((_, Wanted::Labels(labels))) => Some(&labels[..]),
+                _ => None,
+            };
+            sampling::sample_secure(s, model, job, labels, known, progress)?
+        }
+        (Architecture::Text(model), Task::Text(request)) => {
+            let wish = Given::new(gpu, task, client)?;
+            let drawn = secure_text::generate(s, model, request, wish.as_wish().as_ref(), known, progress)?;
+            match (client, drawn) {
+                (Some((own, _)), Some(latents)) if request.vae == Place::Client => {
+                    Some(own.decode(gpu, task, &latents)?)
+                }
+                (_, drawn) => drawn,
+            }
+        }
+        _ => return Err("a model of another kind than the job needs".into()),
+    };
     let report = RoleReport {
         compute_s: s.ctx.rec.busy().as_secs_f64(),
         wait_s: s.ctx.waited().as_secs_f64(),
@@ -53,7 +72,41 @@ fn run_role(
         peak_rss_bytes: peak_rss(),
     };
     let total = s.ctx.cost() - before;
-    Ok(Done { images, stats: std::mem::take(&mut s.stats), total, report, setup_bytes: ready.setup_bytes })
+    let extents = ready.architecture.extents(task.count());
+    let modules: Vec<Module> = ready.architecture.parts(task)?.iter().map(|part| part.module).collect();
+    let networks = ready.secure.into_networks();
+    let networks = networks.into_iter().map(|n| Measured { graph: n.graph, stats: n.stats });
+    let networks = modules.into_iter().zip(networks).collect();
+    Ok(Done { images, extents, networks, total, report, setup_bytes: ready.setup_bytes })
+}
+
+/// What the client gives the networks of a text-to-image model.
+enum Given {
+    Tokens(Vec<u32>),
+    Conditions(Vec<f32>),
+    Nothing,
+}
+
+impl Given {
+    fn new(gpu: &Arc<Gpu>, task: &Task, client: Option<(&OpenModel, &Wanted)>) -> Result<Self, EngineError> {
+        let (Some((own, Wanted::Prompts(prompts, negative))), Task::Text(request)) = (client, task) else {
+            return Ok(Self::Nothing);
+        };
+        let negative: &[Prompt] = if request.job.guided() { negative } else { &[] };
+        let all = [&prompts[..], negative].concat();
+        Ok(match request.text_encoder {
+            Place::Secure => Self::Tokens(all.into_iter().flat_map(|p| p.ids).collect()),
+            Place::Client => Self::Conditions(own.encode(gpu, task, &all)?),
+        })
+    }
+
+    fn as_wish(&self) -> Option<Wish<'_>> {
+        match self {
+            Self::Tokens(ids) => Some(Wish::Tokens(ids)),
+            Self::Conditions(values) => Some(Wish::Conditions(values)),
+            Self::Nothing => None,
+        }
+    }
 }
 
 /// One session of the server.
@@ -61,15 +114,15 @@ pub(super) fn serve_one(
     gpu: Arc<Gpu>,
     client: Box<dyn net::Channel>,
     dealer: &str,
-    model: &Architecture,
-    weights: Arc<dyn WeightStore>,
+    model: &OpenModel,
+    chains: &Chains,
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
-    let ready = session::server(gpu.clone(), client, dealer, model, weights.clone(), opts)?;
-    let job = &ready.request.job;
-    sampling::check_model(gpu.clone(), model, weights.clone(), job, &ready.secure.plan)?;
-    let known = unconditional_chain(&gpu, model, &weights, job)?;
-    run_role(ready, None, known.as_deref(), &mut |_| {})
+    let ready = session::server(gpu.clone(), client, dealer, model, opts)?;
+    let task = &ready.request.task;
+    model.check_ranges(&gpu, task)?;
+    let known = model.chain(&gpu, chains, task)?;
+    run_role(&gpu, ready, None, known.as_deref(), &mut |_| {})
 }
 
 /// One session of the dealer.
@@ -79,62 +132,74 @@ pub(super) fn deal_one(
     keys: Option<u64>,
     stall: Duration,
 ) -> Result<Done, EngineError> {
-    let ready = session::dealer(gpu, listener, keys, &session::options(net::Role::Dealer, stall))?;
-    run_role(ready, None, None, &mut |_| {})
+    let ready = session::dealer(gpu.clone(), listener, keys, &session::options(net::Role::Dealer, stall))?;
+    run_role(&gpu, ready, None, None, &mut |_| {})
 }
 
 /// The client's side of a job.
 pub(super) fn client_job(
     gpu: Arc<Gpu>,
     config: &RunConfig,
+    own: &OpenModel,
     server: &str,
     dealer: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Done, EngineError> {
+    let wanted = wanted(config, own)?;
+    wanted.warn(progress);
     progress(Progress::Phase("setting up the session"));
-    let request = request(&config.model, job(config))?;
-    let total = (request.job.steps * request.job.count) as u64;
-    let count = request.job.count;
-    let ready = session::client(gpu, server, dealer, request, &session::options(net::Role::Client, config.stall))?;
+    let request = request(config)?;
+    let count = request.task.count();
+    let total = (request.task.steps() * count) as u64;
+    let opts = session::options(net::Role::Client, config.stall);
+    let ready = session::client(gpu.clone(), server, dealer, request, &opts)?;
     progress(Progress::Phase("sampling on shares"));
-    run_role(ready, Some(&labels(config)), None, &mut |done| {
+    run_role(&gpu, ready, Some((own, &wanted)), None, &mut |done| {
         progress(Progress::Steps { done: (done * count) as u64, total });
     })
 }
 
-/// The graph's nodes with what they cost; what lies outside the graph is one more line.
-fn layers(graph: &Graph, client: &Done, all: &[&Done]) -> Vec<Layer> {
-    let names = graph.nodes.iter().map(|n| (n.name.clone(), n.op.name().to_owned()));
-    names
-        .chain([("sampler".to_owned(), "guidance".to_owned())])
-        .zip(&client.stats)
-        .enumerate()
-        .map(|(i, ((name, op), stats))| Layer {
-            name,
-            op,
-            compute_s: all.iter().map(|d| d.stats[i].compute.as_secs_f64()).sum(),
-            online_bytes: stats.cost.to_server + stats.cost.to_client,
-            offline_bytes: stats.cost.offline,
-            rounds: stats.cost.half_rounds.div_ceil(2),
-        })
-        .collect()
+/// What lies outside a network and is counted with it: its name and operation in reports.
+fn outside(module: Module) -> (&'static str, &'static str) {
+    match module {
+        Module::TextEncoder => ("condition", "carry"),
+        Module::Unet => ("sampler", "guidance"),
+        Module::Vae => ("image", "reveal"),
+    }
+}
+
+/// The nodes of all networks with what they cost; what lies outside a network is one more line. Where there are several
+/// networks, names begin with theirs.
+fn layers(client: &Done, all: &[&Done]) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for (at, (module, measured)) in client.networks.iter().enumerate() {
+        let prefix = match client.networks.len() {
+            1 => String::new(),
+            _ => format!("{}.", module.name()),
+        };
+        let nodes = measured.graph.nodes.iter().map(|n| (n.name.as_str(), n.op.name()));
+        for (i, ((name, op), stats)) in nodes.chain([outside(*module)]).zip(&measured.stats).enumerate() {
+            layers.push(Layer {
+                name: format!("{prefix}{name}"),
+                op: op.to_owned(),
+                compute_s: all.iter().map(|d| d.networks[at].1.stats[i].compute.as_secs_f64()).sum(),
+                online_bytes: stats.cost.to_server + stats.cost.to_client,
+                offline_bytes: stats.cost.offline,
+                rounds: stats.cost.half_rounds.div_ceil(2),
+            });
+        }
+    }
+    layers
 }
 
 /// What the roles of this process found, put together.
-pub(super) fn outcome(
-    config: &RunConfig,
-    gpu: &Gpu,
-    wall_s: f64,
-    client: Done,
-    others: Vec<(Role, Done)>,
-) -> Result<Outcome, EngineError> {
-    let (model, graph, _) = request(&config.model, job(config))?.plan()?;
+pub(super) fn outcome(gpu: &Gpu, wall_s: f64, client: Done, others: Vec<(Role, Done)>) -> Result<Outcome, EngineError> {
     let all: Vec<&Done> = [&client].into_iter().chain(others.iter().map(|(_, d)| d)).collect();
-    let per_layer = layers(&graph, &client, &all);
+    let per_layer = layers(&client, &all);
     let setup_bytes = all.iter().map(|d| d.setup_bytes).sum();
     let roles = [(Role::Client, client.report)].into_iter().chain(others.iter().map(|(r, d)| (*r, d.report)));
     Ok(Outcome {
-        extents: extents(&model, config.images()),
+        extents: client.extents,
         adapter: adapter_report(&gpu.describe()),
         wall_s,
         roles: roles.collect(),

@@ -166,7 +166,7 @@ fn settings(report: &Report) -> String {
         eta => format!("eta {eta}, weight {}", name(&g.weight)),
     };
     let a = &report.adapter;
-    let rows = [
+    let mut rows = vec![
         ("Model", report.model.clone()),
         ("Mode", name(&report.mode)),
         ("Functions", name(&report.approx)),
@@ -178,7 +178,13 @@ fn settings(report: &Report) -> String {
         ("Driver", format!("{} ({})", a.driver, a.backend)),
         ("Integer kernels", name(&a.kernels)),
     ];
-    let (left, right) = rows.split_at(rows.len() / 2);
+    if let Some(text) = report.text {
+        let module = |place, approx| format!("{}, {} functions", name(&place), name(&approx));
+        rows.push(("Sampler", name(&text.sampler)));
+        rows.push(("Text encoder", module(text.text_encoder, text.approx_text)));
+        rows.push(("Decoder", module(text.vae, text.approx_vae)));
+    }
+    let (left, right) = rows.split_at(rows.len().div_ceil(2));
     let table = |rows: &[(&str, String)]| -> String {
         let body: String = rows.iter().map(|(k, v)| format!("<tr><th>{k}</th><td>{}</td></tr>\n", escape(v))).collect();
         format!("<table>{body}</table>")

@@ -1,8 +1,8 @@
 //! Real `harness` processes with deadlines, and model folders to spoil.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -23,6 +23,8 @@ pub struct Place(tempfile::TempDir);
 pub struct Process {
     child: Child,
     what: String,
+    /// A file, as nobody empties a pipe while the process runs.
+    stderr: File,
 }
 
 /// How a process ended.
@@ -53,6 +55,20 @@ impl Place {
         place
     }
 
+    /// Adds the small text-to-image model as `words`.
+    pub fn with_words(self) -> Self {
+        copy(&asset("mini-sd"), &self.path("words"));
+        self
+    }
+
+    /// Changes a JSON file.
+    pub fn edit(&self, file: &str, how: impl FnOnce(&mut serde_json::Value)) {
+        let file = self.path(file);
+        let mut json = serde_json::from_slice(&fs::read(&file).expect("a fixture")).expect("JSON");
+        how(&mut json);
+        fs::write(file, json.to_string()).expect("temporary file");
+    }
+
     /// A path in this place.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
@@ -81,8 +97,11 @@ impl Place {
     pub fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.current_dir(self.0.path()).args(args).env_remove("RUST_LOG").env("NO_COLOR", "1");
-        command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Process { child: command.spawn().expect("the binary starts"), what: args.join(" ") }
+        command.env("MASQUE_CACHE", self.path("cache"));
+        let stderr = tempfile::tempfile().expect("temporary file");
+        let theirs = stderr.try_clone().expect("a second handle");
+        command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(theirs);
+        Process { child: command.spawn().expect("the binary starts"), what: args.join(" "), stderr }
     }
 
     /// Starts a role that listens, and tells where.
@@ -101,6 +120,20 @@ impl Place {
     pub fn results(&self, out: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(out)).into_iter().flatten();
         entries.map(|e| e.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("temporary folder");
+    for entry in fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("temporary file");
+        }
     }
 }
 
@@ -126,7 +159,8 @@ impl Process {
         };
         let mut end = End { code: status.code(), stdout: String::new(), stderr: String::new() };
         self.child.stdout.take().expect("piped").read_to_string(&mut end.stdout).expect("text");
-        self.child.stderr.take().expect("piped").read_to_string(&mut end.stderr).expect("text");
+        self.stderr.rewind().expect("a file");
+        self.stderr.read_to_string(&mut end.stderr).expect("text");
         end
     }
 
