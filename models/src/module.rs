@@ -8,10 +8,9 @@ use masque_engine::graph::{Graph, WeightSpec};
 use serde_json::Value;
 
 use crate::config::{Fields, text};
-use crate::stable_diffusion::{ENCODER, POSITIONS, text_name, vae_name};
 use crate::vae_decoder::Latent;
 use crate::{
-    Checkpoint, ClipTextConfig, ModelError, SchedulerConfig, StableDiffusionConfig, UNet2dConditionConfig,
+    Checkpoint, ClipTextConfig, ModelError, Module, SchedulerConfig, StableDiffusionConfig, UNet2dConditionConfig,
     UNet2dConfig, VaeConfig, clip_text, unet2d, unet2d_condition, vae_decoder,
 };
 
@@ -39,6 +38,10 @@ pub struct Extents {
 
 /// Latent of a decoder whose configuration does not say it: Stable Diffusion's.
 const LATENT: usize = 64;
+/// Parts of an autoencoder that are not used.
+const ENCODER: [&str; 2] = ["encoder.", "quant_conv."];
+/// A buffer that older text encoders store.
+const POSITIONS: [&str; 1] = ["text_model.embeddings.position_ids"];
 /// Tokens of a condition, where no text encoder says it: Stable Diffusion's.
 const TOKENS: usize = 77;
 
@@ -155,6 +158,25 @@ impl ModuleConfig {
     }
 }
 
+/// Recent versions of transformers leave the prefix out.
+fn text_name(name: &str) -> Option<String> {
+    (!name.starts_with(clip_text::PREFIX)).then(|| format!("{}{name}", clip_text::PREFIX))
+}
+
+/// Early versions of diffusers called the layers of the decoder's attention otherwise.
+fn vae_name(name: &str) -> Option<String> {
+    let (block, layer) = name.split_once(".attentions.0.")?;
+    let (layer, kind) = layer.rsplit_once('.')?;
+    let layer = match layer {
+        "query" => "to_q",
+        "key" => "to_k",
+        "value" => "to_v",
+        "proj_attn" => "to_out.0",
+        _ => return None,
+    };
+    Some(format!("{block}.attentions.0.{layer}.{kind}"))
+}
+
 /// A module of a model's folder.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -202,13 +224,8 @@ pub fn networks(folder: impl AsRef<Path>) -> Result<Vec<Network>, ModelError> {
 
 impl StableDiffusionConfig {
     /// The networks in the order in which they run.
-    pub fn networks(self) -> Vec<Network> {
+    pub fn networks(&self) -> Vec<Network> {
         let extents = Extents { sample: Some(self.unet.sample_size), tokens: Some(self.tokens()) };
-        let network = |name, config| Network { name, config, extents };
-        vec![
-            network("text_encoder", ModuleConfig::Text(self.text)),
-            network("unet", ModuleConfig::Unet(self.unet)),
-            network("vae", ModuleConfig::Decoder(self.vae)),
-        ]
+        Module::ALL.map(|m| Network { name: m.name(), config: self.network(m), extents }).into()
     }
 }

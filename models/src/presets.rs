@@ -6,7 +6,6 @@ use std::path::Path;
 
 use masque_engine::graph::WeightSpec;
 
-use crate::config::{ClipTextConfig, SchedulerConfig, UNet2dConditionConfig, VaeConfig};
 use crate::weight_rule::{self, Precision};
 use crate::whole::{failed, whole};
 use crate::{ModelError, Network, StableDiffusionConfig};
@@ -53,15 +52,7 @@ impl Preset {
     /// The configurations.
     pub fn config(&self) -> Result<StableDiffusionConfig, ModelError> {
         let text = |path: &str| self.files.iter().find(|(p, _)| *p == path).map_or("{}", |(_, text)| *text);
-        let (unet, vae, encoder) = ("unet/config.json", "vae/config.json", "text_encoder/config.json");
-        let scheduler = "scheduler/scheduler_config.json";
-        StableDiffusionConfig {
-            text: ClipTextConfig::parse(encoder, text(encoder))?,
-            unet: UNet2dConditionConfig::parse(unet, text(unet))?,
-            vae: VaeConfig::parse(vae, text(vae))?,
-            scheduler: SchedulerConfig::parse(scheduler, text(scheduler))?,
-        }
-        .checked()
+        StableDiffusionConfig::parse(StableDiffusionConfig::FILES.map(text))
     }
 
     /// The model's networks with the sizes that it was trained for.

@@ -79,7 +79,11 @@ fn connection(near: &str, far: &str, link: Link) -> Result<[Box<dyn Channel>; 2]
 impl Trio {
     /// Opens three devices and connects the roles. Keys come from the operating system.
     pub fn open(choice: &AdapterChoice, link: Link) -> Result<Self> {
-        let gpus = [Gpu::open(choice)?, Gpu::open(choice)?, Gpu::open(choice)?];
+        Self::on([Gpu::open(choice)?, Gpu::open(choice)?, Gpu::open(choice)?], link)
+    }
+
+    /// Connects the roles on open devices, client's, server's, dealer's. Keys are new.
+    pub fn on(gpus: [Arc<Gpu>; 3], link: Link) -> Result<Self> {
         let [client, server] = connection("client", "server", link)?;
         let [dealer, from_dealer] = connection("dealer", "server", link)?;
         let (dealer, from_dealer, announcer, stock) = stocked(dealer, from_dealer);
@@ -208,6 +212,15 @@ impl<S: State> Trio<S> {
     pub fn online_bytes(&mut self) -> Counters {
         let client = self.seats[0].state.as_mut();
         client.and_then(|s| s.ctx().peer().map(|p| p.counters())).unwrap_or_default()
+    }
+
+    /// Client and server are this far apart from now on.
+    pub fn shape(&mut self, link: Link) {
+        for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
+            if let Some(peer) = state.ctx().peer() {
+                peer.shape(link);
+            }
+        }
     }
 
     /// Every role records what it does, with times from `origin` on.

@@ -8,6 +8,7 @@ use masque_engine::approx;
 use masque_engine::net::Link;
 use masque_engine::protocol::RowMaximum;
 
+use super::bench_modules::{self, ModulesArgs};
 use crate::bench::ops::{self, Wanted};
 use crate::bench::report::{self, Report};
 use crate::bench::trio::Trio;
@@ -22,6 +23,8 @@ use crate::trace;
 pub enum BenchCommand {
     /// Single operations between client, server and dealer: latency, bytes, rounds, error; the paper's Figure 1
     Ops(Box<OpsArgs>),
+    /// Whole networks of a model between client, server and dealer: compute, bytes, rounds, time; the paper's Table 9
+    Modules(Box<ModulesArgs>),
 }
 
 /// Elements that finish quickly, and those of a run for figures.
@@ -111,7 +114,7 @@ impl Maximum {
     }
 }
 
-fn approximation(text: &str) -> std::result::Result<approx::Approx, String> {
+pub(super) fn approximation(text: &str) -> std::result::Result<approx::Approx, String> {
     match approx::Approx::from_str(text) {
         Ok(approx::Approx::Exact) => Err("exact functions exist in plaintext only".into()),
         other => other.map_err(|e| e.to_string()),
@@ -135,7 +138,7 @@ fn interval(text: &str) -> std::result::Result<(f64, f64), String> {
     }
 }
 
-fn link(text: &str) -> std::result::Result<Link, String> {
+pub(super) fn link(text: &str) -> std::result::Result<Link, String> {
     Link::parse(text).map_err(|e| e.to_string())
 }
 
@@ -143,6 +146,7 @@ fn link(text: &str) -> std::result::Result<Link, String> {
 pub fn execute(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Ops(args) => operations(*args),
+        BenchCommand::Modules(args) => bench_modules::execute(&args),
     }
 }
 
@@ -224,7 +228,7 @@ fn operations(args: OpsArgs) -> Result<()> {
 }
 
 /// The flags as typed.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let flags: Vec<String> = std::env::args().skip(1).collect();
     format!("harness {}", flags.join(" "))
 }

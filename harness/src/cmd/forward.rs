@@ -92,8 +92,7 @@ pub fn execute(args: ForwardArgs) -> Result<()> {
     }
     super::print(&text)?;
     match (difference, args.tolerance) {
-        // A NaN is beyond every tolerance.
-        (Some(d), Some(most)) if !(d.relative <= most) => {
+        (Some(d), Some(most)) if d.relative > most || d.relative.is_nan() => {
             let what = format!("the relative error {:.3e} is beyond --tolerance {most:e}", d.relative);
             Err(Error::Setting(what))
         }

@@ -1,6 +1,7 @@
 //! The subcommands, one per file: its flags, what they mean, what it does.
 
 pub mod bench;
+pub mod bench_modules;
 pub mod dealer;
 pub mod devices;
 pub mod forward;

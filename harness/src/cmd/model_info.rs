@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use clap::Args;
-use masque_models::presets::Preset;
-use masque_models::{Info, Network, networks};
+use masque_models::Info;
 
+use crate::bench::modules::Source;
 use crate::engine::EngineError;
 use crate::error::Result;
 use crate::units;
@@ -23,17 +23,6 @@ pub fn execute(args: &ModelInfoArgs) -> Result<()> {
     super::print(&table(&args.model)?)
 }
 
-fn find(model: &str) -> std::result::Result<Vec<Network>, EngineError> {
-    let preset = Preset::named(model);
-    if Path::new(model).exists() {
-        return Ok(networks(model)?);
-    }
-    match preset {
-        Ok(preset) => Ok(preset.networks()?),
-        Err(e) => Err(format!("no folder is called {model:?}, and {e}").into()),
-    }
-}
-
 /// Operations with a non-linear function, and what they are called here.
 const FUNCTIONS: [(&str, &str); 7] = [
     ("softmax elements", "attention"),
@@ -46,7 +35,7 @@ const FUNCTIONS: [(&str, &str); 7] = [
 ];
 
 fn table(model: &str) -> std::result::Result<String, EngineError> {
-    let networks = find(model)?;
+    let networks = Source::find(Path::new(model))?.networks()?;
     let graphs: Vec<_> =
         networks.iter().map(|n| n.config.graph(1, n.extents)).collect::<std::result::Result<_, _>>()?;
     let infos: Vec<Info> = graphs.iter().map(Info::of).collect();
