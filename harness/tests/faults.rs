@@ -265,6 +265,14 @@ fn a_client_needs_the_weights_of_what_it_runs_itself() {
     words_fail(&place, &[&nobody[..], &["--vae", "client"]].concat(), &["vae/diffusion_pytorch_model.safetensors"]);
 }
 
+/// Every network is looked at, not only the one that takes most of the time.
+#[test]
+fn a_decoder_beyond_the_plan() {
+    let place = Place::new().with_words();
+    place.edit("words/vae/config.json", |json| json["scaling_factor"] = 0.0005.into());
+    words_fail(&place, &["--no-fidelity"], &["decoder.mid_block", "the fixed-point plan holds less than"]);
+}
+
 #[test]
 fn a_server_of_another_kind() {
     let place = Place::new().with_words();
