@@ -277,17 +277,18 @@ fn bench(place: &Place, flags: &[&str]) -> (String, Report, String) {
 #[test]
 fn modules_are_measured_beside_the_paper() {
     let (place, model) = (Place::new(), asset("mini-sd").display().to_string());
-    let (text, report, csv) = bench(&place, &["--model", &model, "--module", "unet", "--link", "lan;40mbit,30ms"]);
+    let (text, report, csv) = bench(&place, &["--model", &model, "--module", "unet", "--link", "lan;100mbit,10ms"]);
     let [row] = report.rows.as_slice() else { panic!("{report:?}") };
     assert_eq!(
         (row.module.as_str(), row.shape.as_slice(), row.parameters),
         ("conditional UNet", &[2, 8, 8, 4][..], 803_204)
     );
     assert!(row.max_error > 0.0 && row.max_error <= 0.03, "{row:?}");
-    // Each link takes the time of its bytes and rounds; both directions are independent.
+    // Each link takes the time of its bytes and rounds: a message arrives half a round trip later, and both directions are
+    // independent.
     let bits = 8.0 * row.to_server_bytes.max(row.to_client_bytes) as f64;
-    for (timed, bandwidth, trip) in [(&row.times[0], 3e9, 0.3e-3), (&row.times[1], 40e6, 30e-3)] {
-        let least = bits / bandwidth + (row.rounds - 1.0) * trip;
+    for (timed, bandwidth, trip) in [(&row.times[0], 3e9, 0.3e-3), (&row.times[1], 100e6, 10e-3)] {
+        let least = bits / bandwidth + row.rounds * trip / 2.0;
         assert!(timed.total_s.median >= least, "{timed:?} is less than {least}");
     }
     assert!(row.offline_bytes > 0 && row.setup_bytes > 0 && row.compute_s.median > 0.0 && row.offline_s.median > 0.0);
@@ -298,10 +299,13 @@ fn modules_are_measured_beside_the_paper() {
     let counts: Vec<usize> = csv.lines().map(|l| l.split(',').count()).collect();
     assert_eq!(counts, [counts[0], counts[0] + 1, counts[0] + 1], "{csv}");
 
-    // A module by itself, dealt meanwhile: the same costs as dealt before.
-    let vae = asset("fixtures/tiny-vae").display().to_string();
+    // Dealt meanwhile: the same costs as dealt before.
     let one = |flags: &[&str]| {
-        bench(&place, &[&["--model", &vae, "--link", "loopback", "--approx", "loose"], flags].concat()).1
+        bench(
+            &place,
+            &[&["--model", &model, "--module", "vae", "--link", "loopback", "--approx", "loose"], flags].concat(),
+        )
+        .1
     };
     let (before, meanwhile) = (one(&[]), one(&["--overlap", "--repeat", "2"]));
     assert!(before.dealt_before && !meanwhile.dealt_before);
@@ -322,6 +326,9 @@ fn modules_are_measured_beside_the_paper() {
 fn benches_of_modules_that_are_not_there_fail() {
     let (place, model) = (Place::new(), asset("mini-sd").display().to_string());
     place.start(&["bench", "modules", "--model", &model, "--module", "encoder"]).fails(&["--module encoder", "vae"]);
+    // Its normalisations at 64x64 latents are more than rings of 64 bits hold.
+    let vae = asset("fixtures/tiny-vae").display().to_string();
+    place.start(&["bench", "modules", "--model", &vae]).fails(&["ring of 68 bits", "variance"]);
     place.start(&["bench", "modules", "--model", "nowhere"]).fails(&["nowhere", "sd15"]);
     place.start(&["bench", "modules", "--model", &model, "--json", "no/such/folder"]).fails(&["no/such/folder"]);
     assert_eq!(place.start(&["bench", "modules", "--model", &model, "--approx", "exact"]).end().code, Some(2));
