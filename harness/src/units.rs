@@ -1,4 +1,6 @@
-//! Numbers for people. Sizes are decimal: 1 GB = 10^9 bytes.
+//! Numbers and tables for people. Sizes are decimal: 1 GB = 10^9 bytes.
+
+use std::fmt::Write;
 
 /// `1.23 GB`, with three significant digits from 1 kB on.
 pub fn bytes(n: u64) -> String {
@@ -46,6 +48,22 @@ pub fn count(n: u64) -> String {
 /// `1 image`, `4 images`.
 pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// Text in columns; the first is left-aligned.
+pub fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        for (c, (entry, width)) in line.iter().zip(&widths).enumerate() {
+            let _ = if c == 0 { write!(text, "{entry:width$}") } else { write!(text, "  {entry:>width$}") };
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
 }
 
 /// Three significant digits below 100, whole numbers above.

@@ -158,6 +158,13 @@ impl Plan {
                             what: format!("a ring of {} bits cannot hold {} fraction bits", format.k, format.f),
                         });
                     }
+                    if let Some(k) = layer.filter(|k| *k > 64) {
+                        let what = format!(
+                            "the layer needs a ring of {k} bits, 64 are the most; lower the activations' fraction bits or \
+                             the largest variance"
+                        );
+                        return Err(PlanError { node: n.name.clone(), what });
+                    }
                     NodePlan { format: Some(format), wanted: wanted[i], layer }
                 }
             };

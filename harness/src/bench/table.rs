@@ -82,22 +82,6 @@ pub fn stated(heading: &str, stated: &Stated) -> String {
     format!("{} to {}", ratio(heading, stated.range.0), ratio(heading, stated.range.1))
 }
 
-/// Text in columns; the first is left-aligned.
-fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.first().map_or(0, Vec::len);
-    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for line in lines {
-        for (c, (entry, width)) in line.iter().zip(&widths).enumerate() {
-            let _ = if c == 0 { write!(text, "{entry:width$}") } else { write!(text, "  {entry:>width$}") };
-        }
-        text.truncate(text.trim_end().len());
-        text.push('\n');
-    }
-    text
-}
-
 /// The table for terminals.
 pub fn text(report: &Report) -> String {
     let a = &report.adapter;
@@ -110,7 +94,7 @@ pub fn text(report: &Report) -> String {
     );
     let heading = COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let rows = report.rows.iter().map(|row| COLUMNS.iter().map(|(_, f)| f(row)).collect());
-    text += &aligned(&std::iter::once(heading).chain(rows).collect::<Vec<_>>());
+    text += &units::aligned(&std::iter::once(heading).chain(rows).collect::<Vec<_>>());
     text += "\nBytes an element, each way; CrypTen and SPU: both ways together, corrections not counted.\n";
     if !report.ratios.is_empty() {
         let heading =
@@ -122,7 +106,7 @@ pub fn text(report: &Report) -> String {
         let paper = std::iter::once("paper, SiLU, GeLU, exp".to_owned())
             .chain(RATIOS.iter().map(|(h, _, s)| s.as_ref().map_or_else(|| "\u{2013}".into(), |s| stated(h, s))));
         let lines: Vec<Vec<String>> = std::iter::once(heading.collect()).chain(ours).chain([paper.collect()]).collect();
-        let _ = write!(text, "\n{}", aligned(&lines));
+        let _ = write!(text, "\n{}", units::aligned(&lines));
     }
     for leak in &report.leaks {
         let _ = writeln!(text, "WARNING  {leak}");
