@@ -14,6 +14,9 @@ use masque_models::forward::Difference;
 use masque_models::{TensorFile, tensors};
 use serde_json::{Value, json};
 
+/// Tensors of an input file.
+type Inputs = Vec<(&'static str, Tensor)>;
+
 const MODULES: [(&str, &str); 5] = [
     ("tiny-text", "text encoder"),
     ("tiny-unet-a", "conditional UNet"),
@@ -121,7 +124,7 @@ fn wrong_tensors_are_named() {
         ("timestep", tensor(vec![], vec![7.0])),
         ("encoder_hidden_states", tensor(vec![1, 3, 32], vec![0.1; 96])),
     ];
-    let fails = |change: &dyn Fn(&mut Vec<(&str, Tensor)>), flags: &[&str], names: &[&str]| {
+    let fails = |change: &dyn Fn(&mut Inputs), flags: &[&str], names: &[&str]| {
         let mut inputs = good.to_vec();
         change(&mut inputs);
         tensors::write_all(&place.path("bad.safetensors"), &inputs).unwrap();

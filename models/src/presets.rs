@@ -93,7 +93,7 @@ impl Preset {
         let total = all.iter().map(|(.., specs)| weight_rule::header(specs, precision).1).sum();
         let mut done = 0;
         for (file, tag, specs) in all {
-            let path = folder.join(&file);
+            let path = folder.join(file);
             let (header, bytes) = weight_rule::header(&specs, precision);
             if !complete(&path, &header, bytes)? {
                 let mut count = |n: usize| {

@@ -26,6 +26,9 @@ pub struct Checkpoint {
     digest: OnceLock<[u8; 32]>,
 }
 
+/// Type, extents and bytes of a stored tensor.
+type Raw<'a> = (Dtype, Shape, &'a [u8]);
+
 /// One memory-mapped file.
 #[derive(Debug)]
 struct Part {
@@ -164,7 +167,7 @@ impl Checkpoint {
     }
 
     /// Type, extents and bytes of a tensor, if there is one of that name.
-    pub(crate) fn raw(&self, name: &str) -> Result<Option<(Dtype, Shape, &[u8])>, WeightError> {
+    pub(crate) fn raw(&self, name: &str) -> Result<Option<Raw<'_>>, WeightError> {
         let Some((part, info)) = self.info(name) else { return Ok(None) };
         let (start, end) = info.data_offsets;
         let bytes = part.map.get(part.data..).and_then(|d| d.get(start..end)).ok_or_else(|| WeightError::Tensor {
