@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: setup run test lint docs bench clean
+.PHONY: setup run test test-gl lint docs bench clean
 
 ## setup: install what is missing (a software Vulkan driver where there is none)
 setup:
@@ -16,7 +16,13 @@ run: setup
 ## test: everything CI checks, in CI's order
 test: lint
 	$(CARGO) test --workspace
+	@[ "$$(uname -s)" != Linux ] || $(MAKE) --no-print-directory test-gl
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+## test-gl: kernels on a second driver, OpenGL's, in the portable form (Linux)
+test-gl:
+	@scripts/setup.sh --gl
+	WGPU_BACKEND=gl $(CARGO) test --workspace --test kernels --test floats -- --test-threads=1
 
 ## lint: formatting, file lengths, clippy
 lint:

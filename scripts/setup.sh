@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a machine ready to build and run: checks Rust, and on Debian and Ubuntu installs a linker and a software
 # Vulkan driver where there are none. Says what it does; does nothing, quickly, where nothing is missing.
-# With --lint it also checks rustfmt and clippy.
+# With --lint it also checks rustfmt and clippy, with --gl it also installs a software OpenGL driver.
 set -euo pipefail
 
 fail() {
@@ -13,9 +13,9 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-has_loader() {
+has_library() {
     # ldconfig often lies outside the path of ordinary users.
-    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null
+    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep "$1" >/dev/null
 }
 
 has_driver() {
@@ -47,11 +47,15 @@ fi
 missing=()
 has cc || missing+=(gcc libc6-dev)
 if [[ $(uname -s) == Linux ]]; then
-    has_loader || missing+=(libvulkan1)
+    has_library 'libvulkan\.so\.1' || missing+=(libvulkan1)
     if ! has_driver; then
         [[ -z ${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-}} ]] ||
             fail "VK_DRIVER_FILES or VK_ICD_FILENAMES names no existing file; unset it or correct it."
         missing+=(mesa-vulkan-drivers)
+    fi
+    if [[ ${1:-} == --gl ]]; then
+        has_library 'libEGL\.so\.1' || missing+=(libegl1)
+        has_library 'libEGL_[a-z]*\.so\.0' || missing+=(libegl-mesa0 libgl1-mesa-dri)
     fi
 fi
 ((${#missing[@]})) || exit 0

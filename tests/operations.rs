@@ -9,7 +9,7 @@ use masque_engine::exec::{Input, Plain, Plan, PlanConfig, Secure};
 use masque_engine::graph::{
     Graph, GraphBuilder, GraphError, Id, Tensor, Visibility, WeightError, WeightStore, elements,
 };
-use masque_engine::protocol::Role;
+use masque_engine::protocol::{Role, RowMaximum};
 use masque_engine::testing::{World, reconstruct, words};
 
 /// Largest error of plaintext, for values of size 1.
@@ -228,6 +228,20 @@ fn causal_attention() {
     let x = normalised(&graph, &reals(&input()[0].1));
     let (q, kv) = (linear(&graph, "query", &x), linear(&graph, "kv", &x));
     check(graph, &input(), &attended(&q, &kv, T, 3, true), SHARED);
+}
+
+#[test]
+fn roles_agree_on_maxima_and_tiles() {
+    let graph = unary("attention", |g, x| {
+        let x = g.layer_norm("norm", x, 1e-5)?;
+        g.attention("core", x, x, x, 2)
+    });
+    let graph = graph.unwrap();
+    let fingerprint = |config: PlanConfig| Plan::new(&graph, config).unwrap().fingerprint(&graph);
+    let usual = fingerprint(PlanConfig::default());
+    assert_eq!(usual, fingerprint(PlanConfig::default()));
+    assert_ne!(usual, fingerprint(PlanConfig { maximum: RowMaximum::Revealed, ..PlanConfig::default() }));
+    assert_ne!(usual, fingerprint(PlanConfig { tile: 64, ..PlanConfig::default() }));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{bench, dealer, eval, plan, run, serve};
+use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
 use crate::config::{AdapterChoice, GpuConfig, Kernels, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
@@ -33,6 +33,12 @@ pub enum Command {
     Devices,
     /// Print the fixed-point plan of a model: ring and fraction bits of every tensor, and what it will cost
     Plan(plan::PlanArgs),
+    /// Print what a model's networks cost: parameters, multiply-accumulates, elements of every non-linear function
+    ModelInfo(model_info::ModelInfoArgs),
+    /// Evaluate one module (UNet, VAE decoder, text encoder) on your tensors, and compare with your reference
+    Forward(Box<forward::ForwardArgs>),
+    /// Write a folder with the weights of a full-size model by a documented rule: nothing to download
+    MakeWeights(make_weights::MakeWeightsArgs),
     /// Compare functions and methods on many images: tables, pictures, intervals
     Eval(Box<eval::EvalArgs>),
     /// Measure operations on shares

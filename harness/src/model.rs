@@ -110,13 +110,17 @@ fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T> {
     serde_json::from_slice(&text).map_err(|e| Error::model(file, format!("not the expected JSON: {e}")))
 }
 
-/// The default folder below the current one, or in the workspace that this executable was built in.
-fn default_dir() -> Result<PathBuf> {
+/// A folder of the repository, below the current one or in the workspace that this executable was built in.
+pub fn shipped(folder: &str) -> Option<PathBuf> {
     let here = env::current_dir().ok();
     let exe = env::current_exe().ok().and_then(|e| e.canonicalize().ok());
     let above = exe.iter().flat_map(|e| e.ancestors().skip(1));
     let mut roots = here.as_deref().into_iter().chain(above);
-    roots.find_map(|root| Some(root.join(DEFAULT)).filter(|dir| dir.is_dir())).ok_or_else(|| {
+    roots.find_map(|root| Some(root.join(folder)).filter(|dir| dir.is_dir()))
+}
+
+fn default_dir() -> Result<PathBuf> {
+    shipped(DEFAULT).ok_or_else(|| {
         Error::model(Path::new(DEFAULT), "not found here or beside the executable; name a folder with --model")
     })
 }

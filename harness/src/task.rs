@@ -134,7 +134,8 @@ impl Architecture {
         match (self, task) {
             (Self::Class(model), Task::Class(job)) => {
                 let graph = model.graph(job)?;
-                let config = PlanConfig { approx: job.approx, ..PlanConfig::default() };
+                let usual = PlanConfig { approx: job.approx, ..PlanConfig::default() };
+                let config = model.unet.fixed_point.of(usual);
                 let plan = Plan::new(&graph, config).map_err(ExecError::Plan)?;
                 Ok(vec![Part { module: Module::Unet, graph, plan }])
             }

@@ -1,4 +1,4 @@
-//! Numbers for people. Sizes are decimal: 1 GB = 10^9 bytes.
+//! Numbers and tables for people. Sizes are decimal: 1 GB = 10^9 bytes.
 
 use std::fmt::Write;
 
@@ -50,15 +50,6 @@ pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
-/// Three significant digits below 100, whole numbers above.
-fn significant(value: f64) -> String {
-    match value {
-        v if v < 9.995 => format!("{v:.2}"),
-        v if v < 99.95 => format!("{v:.1}"),
-        v => format!("{v:.0}"),
-    }
-}
-
 /// Text in columns; the first is left-aligned.
 pub fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
@@ -73,6 +64,15 @@ pub fn aligned(lines: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Three significant digits below 100, whole numbers above.
+fn significant(value: f64) -> String {
+    match value {
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => format!("{v:.0}"),
+    }
 }
 
 #[cfg(test)]

@@ -201,6 +201,31 @@ fn weights_that_cannot_be_used() {
 }
 
 #[test]
+fn a_model_with_large_values_runs_with_ranges_to_match() {
+    let place = Place::new();
+    place.spoil(|header, data| {
+        let [from, to] = [0, 1].map(|i| header["conv_in.weight"]["data_offsets"][i].as_u64().expect("offset") as usize);
+        for weight in data[from..to].as_chunks_mut().0 {
+            *weight = (40.0 * f32::from_le_bytes(*weight)).to_le_bytes();
+        }
+    });
+    job_fails(&place, &["the variance of a group reaches", "`fixed_point`"]);
+    let config = place.path("tiny/unet/config.json");
+    let mut fields: serde_json::Value = serde_json::from_slice(&fs::read(&config).expect("there")).expect("JSON");
+    fields["fixed_point"] = serde_json::json!({ "variance": [-4, 14] });
+    fs::write(&config, fields.to_string()).expect("temporary file");
+    place.start(&["run", "--quiet", "--model", "tiny", "--steps", "2", "--count", "1", "--out", "out"]).succeeds();
+    let report: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.path("out/report.json")).expect("a report")).expect("JSON");
+    let psnr = report["fidelity"]["psnr_db"].as_f64().expect("a number");
+    assert!(psnr > 30.0, "{psnr} dB");
+
+    fields["fixed_point"] = serde_json::json!({ "variance": [17, -4] });
+    fs::write(&config, fields.to_string()).expect("temporary file");
+    job_fails(&place, &["unet/config.json", "fixed_point", "two ascending numbers"]);
+}
+
+#[test]
 fn a_job_cut_short_takes_the_earlier_results_along() {
     let place = Place::new();
     place.start(&[&JOB[..], &["out", "--mode", "plain"]].concat()).succeeds();

@@ -1,14 +1,14 @@
 //! Configurations of known models, for folders that are made instead of downloaded.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use masque_engine::graph::WeightSpec;
 
-use crate::config::{ClipTextConfig, SchedulerConfig, UNet2dConditionConfig, VaeConfig};
 use crate::weight_rule::{self, Precision};
-use crate::{ModelError, StableDiffusionConfig};
+use crate::whole::{failed, whole};
+use crate::{ModelError, Network, StableDiffusionConfig};
 
 /// A module's weight file, the tag of its rule, and what the file holds.
 pub type ModuleWeights = (&'static str, String, Vec<WeightSpec>);
@@ -52,15 +52,12 @@ impl Preset {
     /// The configurations.
     pub fn config(&self) -> Result<StableDiffusionConfig, ModelError> {
         let text = |path: &str| self.files.iter().find(|(p, _)| *p == path).map_or("{}", |(_, text)| *text);
-        let (unet, vae, encoder) = ("unet/config.json", "vae/config.json", "text_encoder/config.json");
-        let scheduler = "scheduler/scheduler_config.json";
-        StableDiffusionConfig {
-            text: ClipTextConfig::parse(encoder, text(encoder))?,
-            unet: UNet2dConditionConfig::parse(unet, text(unet))?,
-            vae: VaeConfig::parse(vae, text(vae))?,
-            scheduler: SchedulerConfig::parse(scheduler, text(scheduler))?,
-        }
-        .checked()
+        StableDiffusionConfig::parse(StableDiffusionConfig::FILES.map(text))
+    }
+
+    /// The model's networks with the sizes that it was trained for.
+    pub fn networks(&self) -> Result<Vec<Network>, ModelError> {
+        Ok(self.config()?.networks())
     }
 
     /// The model's weights: file in its folder, tag of the rule, tensors. The autoencoder's are those of its decoder.
@@ -74,45 +71,129 @@ impl Preset {
         ])
     }
 
-    /// Writes a model's folder with weights by the rule, and the tokenizer of another folder if one is given; shows each
-    /// file and its bytes. Files appear when they are complete.
+    /// Writes a model's folder with weights by the rule, and the tokenizer of another folder if one is given. Files appear
+    /// when they are complete. What is there already, complete and the same, is kept; another file in its place is an error.
     pub fn write(
         &self,
         folder: &Path,
         precision: Precision,
         tokenizer: Option<&Path>,
-        wrote: &mut dyn FnMut(&str, u64),
+        progress: &mut dyn FnMut(Written<'_>),
     ) -> Result<(), ModelError> {
         for (path, text) in self.files {
-            write(&folder.join(path), |out| out.write_all(text.as_bytes()).map(|()| text.len() as u64))?;
+            keep_or_write(&folder.join(path), text.as_bytes())?;
         }
-        for name in ["vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"] {
-            if let Some(from) = tokenizer.map(|t| t.join(name)).filter(|from| from.is_file()) {
-                let copy = |out: &mut BufWriter<File>| io::copy(&mut File::open(&from)?, out);
-                write(&folder.join("tokenizer").join(name), copy)?;
+        if let Some(from) = tokenizer {
+            let tokens = self.config()?.tokens();
+            for (name, text) in tokenizer_files(from, tokens)? {
+                keep_or_write(&folder.join("tokenizer").join(name), &text)?;
             }
         }
-        for (path, tag, specs) in self.weights()? {
-            let bytes = write(&folder.join(path), |out| weight_rule::write(out, &tag, &specs, precision))?;
-            wrote(path, bytes);
+        let all = self.weights()?;
+        let total = all.iter().map(|(.., specs)| weight_rule::header(specs, precision).1).sum();
+        let mut done = 0;
+        for (file, tag, specs) in all {
+            let path = folder.join(file);
+            let (header, bytes) = weight_rule::header(&specs, precision);
+            if !complete(&path, &header, bytes)? {
+                let mut count = |n: usize| {
+                    done += n as u64;
+                    progress(Written { file, done, total });
+                };
+                whole(&path, |out| {
+                    weight_rule::write(&mut Counted { out, count: &mut count }, &tag, &specs, precision)
+                })?;
+            } else {
+                done += bytes;
+            }
+            progress(Written { file, done, total });
         }
         Ok(())
     }
 }
 
-/// Writes a file under another name and renames it.
-fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<u64>) -> Result<u64, ModelError> {
-    let bad = |source| ModelError::Read { file: path.display().to_string(), source };
-    let part = path.with_extension("part");
-    let run = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+/// How far the weights are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written<'a> {
+    /// File at work.
+    pub file: &'a str,
+    /// Bytes of all weight files that are there.
+    pub done: u64,
+    /// Bytes that they will have.
+    pub total: u64,
+}
+
+/// Counts what is written.
+struct Counted<'a, W> {
+    out: W,
+    count: &'a mut dyn FnMut(usize),
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        (self.count)(n);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The files of a tokenizer, with the length that its model takes.
+fn tokenizer_files(from: &Path, tokens: usize) -> Result<Vec<(&'static str, Vec<u8>)>, ModelError> {
+    let mut files = Vec::new();
+    for name in ["vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"] {
+        let path = from.join(name);
+        let mut text = match fs::read(&path) {
+            // These two may be absent.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && name.contains("token") => continue,
+            text => text.map_err(|e| failed(&path, e))?,
+        };
+        if name == "tokenizer_config.json" {
+            let bad = |e: serde_json::Error| ModelError::Json { file: path.display().to_string(), what: e.to_string() };
+            let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).map_err(bad)?;
+            fields.insert("model_max_length".into(), tokens.into());
+            text = serde_json::to_vec_pretty(&fields).map_err(bad)?;
         }
-        let mut out = BufWriter::new(File::create(&part)?);
-        let bytes = fill(&mut out)?;
-        out.flush()?;
-        fs::rename(&part, path)?;
-        Ok(bytes)
-    };
-    run().map_err(bad)
+        files.push((name, text));
+    }
+    Ok(files)
+}
+
+/// Whether a file of weights is there already, by its length and header; another one is not overwritten.
+fn complete(path: &Path, header: &[u8], bytes: u64) -> Result<bool, ModelError> {
+    let Some(mut file) = open(path)? else { return Ok(false) };
+    let mut start = vec![0; header.len()];
+    let len = file.metadata().map_err(|e| failed(path, e))?.len();
+    if len == bytes && file.read_exact(&mut start).is_ok() && start == header {
+        return Ok(true);
+    }
+    Err(in_the_way(path))
+}
+
+/// Writes a small file unless it is there.
+fn keep_or_write(path: &Path, text: &[u8]) -> Result<(), ModelError> {
+    let mut there = Vec::new();
+    match open(path)? {
+        None => whole(path, |out| out.write_all(text)),
+        Some(mut file) => match file.read_to_end(&mut there).map_err(|e| failed(path, e)) {
+            Ok(_) if there == text => Ok(()),
+            Ok(_) => Err(in_the_way(path)),
+            Err(e) => Err(e),
+        },
+    }
+}
+
+fn open(path: &Path) -> Result<Option<File>, ModelError> {
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some).map_err(|e| failed(path, e)),
+    }
+}
+
+fn in_the_way(path: &Path) -> ModelError {
+    let what = "another file is there already; remove it or choose an empty folder";
+    failed(path, io::Error::new(io::ErrorKind::AlreadyExists, what))
 }

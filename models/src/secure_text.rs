@@ -100,7 +100,7 @@ impl TextRequest {
     /// The modules that run on shares, in the order in which they run.
     pub fn parts(&self, config: &StableDiffusionConfig) -> Result<Vec<Part>, SamplingError> {
         let job = &self.job;
-        let plain = |approx| PlanConfig { approx, ..PlanConfig::default() };
+        let usual = |approx| PlanConfig { approx, ..PlanConfig::default() };
         let mut parts = Vec::new();
         let mut part = |module, graph: Graph, config| -> Result<(), SamplingError> {
             let plan = Plan::new(&graph, config).map_err(ExecError::Plan)?;
@@ -109,11 +109,12 @@ impl TextRequest {
         };
         if self.text_encoder == Place::Secure {
             let graph = config.text_graph(self.prompts_at_once(config))?;
-            part(Module::TextEncoder, graph, clip_text::plan(job.approx_text))?;
+            part(Module::TextEncoder, graph, config.text.fixed_point.of(clip_text::plan(job.approx_text)))?;
         }
-        part(Module::Unet, config.unet_graph(job.batch())?, plain(job.approx))?;
+        part(Module::Unet, config.unet_graph(job.batch())?, config.unet.fixed_point.of(usual(job.approx)))?;
         if self.vae == Place::Secure {
-            part(Module::Vae, config.vae_graph(self.latents_at_once(config))?, plain(job.approx_vae))?;
+            let graph = config.vae_graph(self.latents_at_once(config))?;
+            part(Module::Vae, graph, config.vae.fixed_point.of(usual(job.approx_vae)))?;
         }
         Ok(parts)
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::config::{ClipTextConfig, Fields, SchedulerConfig, UNet2dConditionConfig, VaeConfig};
 use crate::vae_decoder::Latent;
-use crate::{Checkpoint, ModelError, Tokenizer, clip_text, unet2d_condition, vae_decoder};
+use crate::{Checkpoint, ModelError, ModuleConfig, Tokenizer, clip_text, unet2d_condition, vae_decoder};
 
 /// What all roles know of a text-to-image model: its networks and its sampler, no weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,24 +82,16 @@ impl StableDiffusionConfig {
 
     /// Opens a network's weights in a pipeline's folder and checks them, down to each number.
     pub fn weights(&self, folder: impl AsRef<Path>, module: Module) -> Result<Checkpoint, ModelError> {
-        let folder = folder.as_ref().join(module.name());
-        Ok(match module {
-            Module::TextEncoder => {
-                let file = Checkpoint::open_in(folder, "model")?.renamed(text_name);
-                file.check_part(&self.text_graph(1)?.weights(), &POSITIONS)?;
-                file
-            }
-            Module::Unet => {
-                let file = Checkpoint::open_in(folder, "diffusion_pytorch_model")?;
-                file.check(&self.unet_graph(1)?.weights())?;
-                file
-            }
-            Module::Vae => {
-                let file = Checkpoint::open_in(folder, "diffusion_pytorch_model")?.renamed(vae_name);
-                file.check_part(&self.vae_graph(1)?.weights(), &ENCODER)?;
-                file
-            }
-        })
+        self.network(module).weights(folder.as_ref().join(module.name()))
+    }
+
+    /// A network's configuration by itself.
+    pub fn network(&self, module: Module) -> ModuleConfig {
+        match module {
+            Module::TextEncoder => ModuleConfig::Text(self.text.clone()),
+            Module::Unet => ModuleConfig::Unet(self.unet.clone()),
+            Module::Vae => ModuleConfig::Decoder(self.vae.clone()),
+        }
     }
 
     /// Opens the tokenizer in a pipeline's folder.
@@ -185,11 +177,6 @@ pub struct StableDiffusion {
     pub vae: Arc<Checkpoint>,
 }
 
-/// Parts of an autoencoder that are not used.
-const ENCODER: [&str; 2] = ["encoder.", "quant_conv."];
-/// A buffer that older text encoders store.
-const POSITIONS: [&str; 1] = ["text_model.embeddings.position_ids"];
-
 impl StableDiffusion {
     /// Reads a folder and checks everything in it, the weights down to each number.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ModelError> {
@@ -208,25 +195,6 @@ impl StableDiffusion {
             Module::Vae => &self.vae,
         }
     }
-}
-
-/// Recent versions of transformers leave the prefix out.
-fn text_name(name: &str) -> Option<String> {
-    (!name.starts_with(clip_text::PREFIX)).then(|| format!("{}{name}", clip_text::PREFIX))
-}
-
-/// Early versions of diffusers called the layers of the decoder's attention otherwise.
-fn vae_name(name: &str) -> Option<String> {
-    let (block, layer) = name.split_once(".attentions.0.")?;
-    let (layer, kind) = layer.rsplit_once('.')?;
-    let layer = match layer {
-        "query" => "to_q",
-        "key" => "to_k",
-        "value" => "to_v",
-        "proj_attn" => "to_out.0",
-        _ => return None,
-    };
-    Some(format!("{block}.attentions.0.{layer}.{kind}"))
 }
 
 /// Checks `model_index.json`: which classes the parts have. Parts that make no image are not looked at.

@@ -100,22 +100,29 @@ pub enum Precision {
     Half,
 }
 
-/// Writes a safetensors file of these weights, one tensor in memory at a time. Returns its bytes.
-pub fn write(out: &mut impl Write, tag: &str, specs: &[WeightSpec], precision: Precision) -> io::Result<u64> {
+/// The beginning of a safetensors file of these weights, and the bytes that the whole file has.
+pub fn header(specs: &[WeightSpec], precision: Precision) -> (Vec<u8>, u64) {
     let (dtype, size) = match precision {
         Precision::Single => ("F32", 4),
         Precision::Half => ("F16", 2),
     };
-    let (mut header, mut end) = (Map::new(), 0);
-    header.insert("__metadata__".into(), json!({"format": "pt"}));
+    let (mut fields, mut end) = (Map::new(), 0);
+    fields.insert("__metadata__".into(), json!({"format": "pt"}));
     for w in specs {
         let start = end;
         end += elements(&w.shape) * size;
-        header.insert(w.name.clone(), json!({"dtype": dtype, "shape": w.shape, "data_offsets": [start, end]}));
+        fields.insert(w.name.clone(), json!({"dtype": dtype, "shape": w.shape, "data_offsets": [start, end]}));
     }
-    let mut header = serde_json::to_vec(&header)?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    let mut text = serde_json::Value::Object(fields).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let header = [&(text.len() as u64).to_le_bytes(), text.as_slice()].concat();
+    let bytes = header.len() + end;
+    (header, bytes as u64)
+}
+
+/// Writes a safetensors file of these weights, one tensor in memory at a time. Returns its bytes.
+pub fn write(out: &mut impl Write, tag: &str, specs: &[WeightSpec], precision: Precision) -> io::Result<u64> {
+    let (header, bytes) = header(specs, precision);
     out.write_all(&header)?;
     for w in specs {
         let values = tensor(tag, &w.name, &w.shape);
@@ -125,5 +132,5 @@ pub fn write(out: &mut impl Write, tag: &str, specs: &[WeightSpec], precision: P
         };
         out.write_all(&bytes)?;
     }
-    Ok((8 + header.len() + end) as u64)
+    Ok(bytes)
 }

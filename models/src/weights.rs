@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use half::{bf16, f16};
-use masque_engine::graph::{Tensor, WeightError, WeightSpec, WeightStore};
+use masque_engine::graph::{Shape, Tensor, WeightError, WeightSpec, WeightStore};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorInfo};
 use serde::Deserialize;
@@ -25,6 +25,9 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, Place>,
     digest: OnceLock<[u8; 32]>,
 }
+
+/// Type, extents and bytes of a stored tensor.
+type Raw<'a> = (Dtype, Shape, &'a [u8]);
 
 /// One memory-mapped file.
 #[derive(Debug)]
@@ -158,6 +161,23 @@ impl Checkpoint {
         Some((part, part.index.info(&place.stored)?))
     }
 
+    /// The file in which a tensor lies.
+    fn part_of(&self, name: &str) -> String {
+        self.info(name).map_or_else(|| self.file.clone(), |(part, _)| part.file.clone())
+    }
+
+    /// Type, extents and bytes of a tensor, if there is one of that name.
+    pub(crate) fn raw(&self, name: &str) -> Result<Option<Raw<'_>>, WeightError> {
+        let Some((part, info)) = self.info(name) else { return Ok(None) };
+        let (start, end) = info.data_offsets;
+        let bytes = part.map.get(part.data..).and_then(|d| d.get(start..end)).ok_or_else(|| WeightError::Tensor {
+            store: part.file.clone(),
+            tensor: name.into(),
+            what: "lies outside of the file".into(),
+        })?;
+        Ok(Some((info.dtype, info.shape.clone(), bytes)))
+    }
+
     fn problem(&self, expected: &WeightSpec) -> Option<String> {
         let name = &expected.name;
         let Some((_, info)) = self.info(name) else {
@@ -179,15 +199,14 @@ impl Checkpoint {
 
 impl WeightStore for Checkpoint {
     fn tensor(&self, name: &str) -> Result<Tensor, WeightError> {
-        let Some((part, info)) = self.info(name) else {
+        let Some((dtype, shape, bytes)) = self.raw(name)? else {
             return Err(WeightError::Missing { store: self.file.clone(), tensor: name.into() });
         };
-        let bad = |what: String| WeightError::Tensor { store: part.file.clone(), tensor: name.into(), what };
-        let (start, end) = info.data_offsets;
-        let bytes = part.map.get(part.data..).and_then(|d| d.get(start..end));
-        let bytes = bytes.ok_or_else(|| bad("lies outside of the file".into()))?;
-        let data = floats(info.dtype, bytes).ok_or_else(|| bad(format!("is of type {:?}, not a float", info.dtype)))?;
-        Ok(Tensor { shape: info.shape.clone(), data })
+        let Some(data) = floats(dtype, bytes) else {
+            let what = format!("is of type {dtype:?}, not a float");
+            return Err(WeightError::Tensor { store: self.part_of(name), tensor: name.into(), what });
+        };
+        Ok(Tensor { shape, data })
     }
 
     /// SHA-256 of the file, or of the files' digests in the order of their names; computed once, when first asked for.
@@ -200,7 +219,7 @@ impl WeightStore for Checkpoint {
 }
 
 /// Little-endian numbers as `f32`; `None` for types that are no floats of 16 or 32 bits.
-fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let pairs = bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
     Some(match dtype {
         Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),

@@ -3,6 +3,7 @@
 mod common;
 
 use common::asset;
+use masque_engine::exec::PlanConfig;
 use masque_engine::graph::ops::Function;
 use masque_models::config::{BetaSchedule, Downsample, Mid, SchedulerConfig, Spacing, UNet2dConfig};
 use serde_json::{Value, json};
@@ -169,5 +170,22 @@ fn files_that_are_no_configurations() {
         std::fs::write(file.path(), text).unwrap();
         let message = UNet2dConfig::read(file.path()).unwrap_err().to_string();
         assert!(message.contains("JSON") && message.contains(file.path().to_str().unwrap()), "{message}");
+    }
+}
+
+#[test]
+fn settings_of_the_plan() {
+    let usual = PlanConfig::default();
+    assert_eq!(unet(json!({})).unwrap().fixed_point.of(usual.clone()), usual);
+    let other = unet(json!({ "fixed_point": { "variance": [-6, 14], "range": 8 } })).unwrap().fixed_point;
+    assert_eq!(other.of(usual.clone()), PlanConfig { variance: (-6, 14), range: 8, ..usual });
+    for (value, says) in [
+        (json!({ "variance": [9, 9] }), "two ascending numbers"),
+        (json!({ "range": 40 }), "range is not in"),
+        (json!({ "activation": 3 }), "activation is not in"),
+        (json!({ "fraction": 3 }), "unknown field"),
+        (json!(7), "fixed_point"),
+    ] {
+        refused(unet(json!({ "fixed_point": value })), &["fixed_point", says]);
     }
 }

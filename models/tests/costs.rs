@@ -126,14 +126,18 @@ fn folders_that_are_made_open() {
         ],
     };
     let folder = tempfile::tempdir().unwrap();
-    let mut files = Vec::new();
+    let (mut files, mut done, mut total) = (Vec::new(), 0, 0);
     let tokenizer = asset("mini-sd/tokenizer");
-    TINY.write(folder.path(), weight_rule::Precision::Single, Some(&tokenizer), &mut |file, bytes| {
-        assert_eq!(fs::metadata(folder.path().join(file)).unwrap().len(), bytes);
-        files.push(file.to_owned());
+    TINY.write(folder.path(), weight_rule::Precision::Single, Some(&tokenizer), &mut |now| {
+        if files.last().is_none_or(|f| f != now.file) {
+            files.push(now.file.to_owned());
+        }
+        assert!(now.done >= done && now.done <= now.total);
+        (done, total) = (now.done, now.total);
     })
     .unwrap();
-    assert_eq!(files.len(), 3);
+    let sizes = files.iter().map(|f| fs::metadata(folder.path().join(f)).unwrap().len());
+    assert_eq!((files.len(), done, total), (3, sizes.clone().sum(), sizes.sum()));
     let model = StableDiffusion::open(folder.path()).unwrap();
     assert_eq!(model.config, TINY.config().unwrap());
     let shipped = Checkpoint::open(asset("fixtures/tiny-vae/model.safetensors")).unwrap();
@@ -141,8 +145,26 @@ fn folders_that_are_made_open() {
     assert!(
         fs::read_dir(folder.path().join("unet")).unwrap().all(|f| f.unwrap().path().extension().unwrap() != "part")
     );
-    let blocked = folder.path().join("model_index.json");
-    let message = TINY.write(&blocked, weight_rule::Precision::Half, None, &mut |_, _| ()).unwrap_err().to_string();
+    let length: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("tokenizer/tokenizer_config.json")).unwrap()).unwrap();
+    assert_eq!(length["model_max_length"], model.config.tokens());
+
+    // A second time: complete files stay, an unfinished model is completed, other files are not touched.
+    let path = |name: &str| folder.path().join(name);
+    let age = |name: &str| fs::metadata(path(name)).unwrap().modified().unwrap();
+    let (unet, vae) = ("unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors");
+    let (before, bytes) = (age(unet), fs::read(path(vae)).unwrap());
+    fs::remove_file(path(vae)).unwrap();
+    let again = |precision| TINY.write(folder.path(), precision, Some(&tokenizer), &mut |_| ());
+    again(weight_rule::Precision::Single).unwrap();
+    assert!(age(unet) == before && fs::read(path(vae)).unwrap() == bytes);
+    let message = again(weight_rule::Precision::Half).unwrap_err().to_string();
+    assert!(message.contains("text_encoder/model.safetensors: another file is there"), "{message}");
+    fs::write(path("vae/config.json"), "{}").unwrap();
+    let message = again(weight_rule::Precision::Single).unwrap_err().to_string();
+    assert!(message.contains("vae/config.json: another file is there"), "{message}");
+    let message =
+        TINY.write(&path("model_index.json"), weight_rule::Precision::Half, None, &mut |_| ()).unwrap_err().to_string();
     assert!(message.contains("model_index.json"), "{message}");
     assert!(Preset::named("sd3").unwrap_err().to_string().contains("known: sd15"));
 }

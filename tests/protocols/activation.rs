@@ -106,6 +106,27 @@ fn clamping_is_a_table_too() {
 }
 
 #[test]
+fn large_tensors_go_in_pieces() {
+    let world = World::new(32);
+    let (n, fx, window) = ((1 << 21) + 1003, 11, Window { lo: 3, hi: 20 });
+    let table = Approx::Precise.activation(Function::Silu).unwrap();
+    let format = (24, fx);
+    let cost = |n| open_cost(&[(n, 24)]) + activation_cost(n, format, &table, window, fx, 36).unwrap();
+    let one = cost(1 << 16).half_rounds;
+    assert!(cost(n).half_rounds > one, "more than one piece");
+    let x = super::uniform(&world, "x", n, 9 << fx);
+    let y = unary(&world, &x, 24, fx, cost(n), |ctx, x| {
+        let w = open(ctx, x, 0, 24)?;
+        activation(ctx, &w, &table, window, fx, 36)
+    });
+    // Away from borders, where a coarse window decides either way.
+    let near = |v: f64| table.thresholds.iter().any(|t| (v - t).abs() < 1.0 / 128.0);
+    let error = |(y, x): (&f64, f64)| if near(x) { 0.0 } else { (y - table.eval(x)).abs() };
+    let worst = y.iter().zip(super::real(&x, fx)).map(error).fold(0.0, f64::max);
+    assert!(worst <= ERROR, "error {worst}");
+}
+
+#[test]
 fn activations_that_do_not_fit_are_named() {
     let window = Window { lo: 4, hi: 21 };
     let silu = Approx::Precise.activation(Function::Silu).unwrap();

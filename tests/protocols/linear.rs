@@ -102,7 +102,8 @@ fn layer(world: &World, layer: &Layer, k: u32, bias: bool, want: impl Fn(&[u64],
         }
         Ok(all)
     });
-    let setup = Cost { to_client: packed_bytes(w.len(), k), half_rounds: 1, ..Cost::default() };
+    let messages = w.len().div_ceil(1 << 24) as u64;
+    let setup = Cost { to_client: packed_bytes(w.len(), k), half_rounds: messages, ..Cost::default() };
     assert_eq!(out.cost, setup + linear_cost(layer, k) + linear_cost(layer, k), "{layer:?}: declared cost");
     for (i, x) in x.iter().enumerate() {
         let y = reconstruct(&out.client[i], &out.server[i], k);
@@ -125,6 +126,19 @@ fn dense_layers() {
                 reference::matmul::matmul(0, (x, &Strided::rows(inputs)), (w, &columns), b, (rows, inputs, outputs))
             });
         }
+    }
+}
+
+#[test]
+fn masks_of_large_layers_are_drawn_again() {
+    let world = World::new(45);
+    // Beyond what the dealer keeps; beyond what a kernel sees of a buffer.
+    for (rows, inputs, outputs) in [(3, 1100, 1000), (2, 4100, 4100)] {
+        let dense = Layer::Dense { rows, inputs, outputs, transposed: false };
+        let columns = Strided::rows(inputs).transposed();
+        layer(&world, &dense, 48, true, |x, w, b| {
+            reference::matmul::matmul(0, (x, &Strided::rows(inputs)), (w, &columns), b, (rows, inputs, outputs))
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Protocols between two parties and a dealer: values, error distribution, and the declared cost against counted bytes.
 
 mod activation;
+mod attention;
 mod basics;
 mod conv;
 mod faults;

@@ -169,12 +169,12 @@ pub fn products(w: &World, ctx: &mut Ctx, secret: i64) -> Result<Vec<u64>, Error
         let z = inverse(seen.ctx, &positive, power, 64.0, Octaves { lo: 6, hi: 18 }, 14)?;
         seen.share(z)?;
     }
-    let shape = AttentionShape { n: 1, heads: 2, queries: 8, keys: 12, width: 8, causal: false };
+    let shape = AttentionShape { n: 1, heads: 2, queries: 8, keys: 12, width: 8, causal: false, tile: 64 };
     let q = w.share(seen.ctx, "q", &constant(8 * 16, secret % 1000), 44, 10)?;
     let kv = w.share(seen.ctx, "kv", &constant(12 * 16, secret % 1000), 44, 10)?;
     let wires = open_all(seen.ctx, &[(&q, 0, 44), (&kv, 0, 44)])?;
     let spec = SoftmaxSpec { scale: 0.35, approx: Approx::Loose };
-    let z = attention(seen.ctx, &wires[0], &wires[1], &wires[1], &shape, &spec)?;
+    let z = attention(seen.ctx, &wires[0], &wires[1], &wires[1], &shape, (&spec, RowMaximum::Secure))?;
     seen.share(z)?;
     Ok(seen.words)
 }

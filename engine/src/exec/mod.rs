@@ -75,7 +75,7 @@ pub enum ExecError {
     /// The model's values leave the plan's ranges.
     #[error(
         "{node}: {what} reaches {found:.3e}, the fixed-point plan holds less than {bound}; \
-         this model runs in plaintext only, unless its weights are scaled down"
+         run it in plaintext only, or raise the plan's ranges (`fixed_point` in the network's config.json)"
     )]
     Unfit {
         /// Node.

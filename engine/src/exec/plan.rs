@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::approx::Approx;
 use crate::graph::{Graph, Visibility};
-use crate::protocol::NormShape;
+use crate::protocol::{ATTENTION_TILE, NormShape, RowMaximum};
 
 /// Settings of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,11 +24,25 @@ pub struct PlanConfig {
     pub range: u32,
     /// Functions on shares.
     pub approx: Approx,
+    /// How attention finds the maxima of its rows.
+    pub maximum: RowMaximum,
+    /// Scores of an attention that exist at a time. The order of masks depends on it, memory and rounds too, the result
+    /// within rounding not.
+    pub tile: usize,
 }
 
 impl Default for PlanConfig {
     fn default() -> Self {
-        Self { activation: 11, weight: 12, port: 14, variance: (-12, 9), range: 7, approx: Approx::Loose }
+        Self {
+            activation: 11,
+            weight: 12,
+            port: 14,
+            variance: (-12, 9),
+            range: 7,
+            approx: Approx::Loose,
+            maximum: RowMaximum::Secure,
+            tile: ATTENTION_TILE,
+        }
     }
 }
 
@@ -143,6 +157,13 @@ impl Plan {
                             node: n.name.clone(),
                             what: format!("a ring of {} bits cannot hold {} fraction bits", format.k, format.f),
                         });
+                    }
+                    if let Some(k) = layer.filter(|k| *k > 64) {
+                        let what = format!(
+                            "the layer needs a ring of {k} bits, 64 are the most; lower the activations' fraction bits or \
+                             the largest variance"
+                        );
+                        return Err(PlanError { node: n.name.clone(), what });
                     }
                     NodePlan { format: Some(format), wanted: wanted[i], layer }
                 }

@@ -29,6 +29,7 @@
 use super::compare::{compare_and_open, compare_cost};
 use super::local::Map;
 use super::open::{lift_cost, open_cost};
+use super::pieces::{in_pieces, in_pieces_cost, piece};
 use super::piecewise::piecewise_cost;
 use super::softmax::expand;
 use super::{
@@ -164,6 +165,13 @@ impl Plan {
             k,
         })
     }
+
+    /// Elements at a time, for a wire of `k` bits.
+    fn piece(&self, k: u32) -> usize {
+        let small = self.even.iter().map(|e| e.table.dealt_words(RING, 64));
+        let wide = self.wide.iter().map(|t| t.dealt_words(k, self.k));
+        piece(small.chain(wide).chain(self.direct.iter().map(|t| t.dealt_words(k, 64))).max().unwrap_or(1))
+    }
 }
 
 /// Applies a table to every element: `f` fraction bits, in a ring of at least `to` bits.
@@ -171,9 +179,14 @@ impl Plan {
 /// * Before: a wire in Z_2^k with `|x| < 2^(k-2)`, inside the window's signed range. After: additive share.
 /// * Error: that of the table, plus the rounding of x, u (2^-8 to 2^-11 times a slope of 1/4) and of the result (2^-12, or a
 ///   unit of `f` if that is larger). A value within `2^(lo-1)` units of a border may get the neighbouring segment.
-/// * Cost: [`activation_cost`]; 3 rounds, for ReLU 2 (one more for windows of more than 17 bits).
+/// * Cost: [`activation_cost`]; 3 rounds, for ReLU 2 (one more for windows of more than 17 bits). Large tensors take them for each
+///   piece of them, of 2^20 elements or so.
 pub fn activation(ctx: &mut Ctx, x: &Wire, table: &Piecewise, window: Window, f: u32, to: u32) -> Result<Share, Error> {
     let p = Plan::new(table, x.f, window, f, to)?;
+    in_pieces(ctx, x, p.piece(x.k), |ctx, x| whole(ctx, x, &p, window, f))
+}
+
+fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window, f: u32) -> Result<Share, Error> {
     let square = match &p.even {
         Some(e) => Some((polynomial(ctx, x, &[-e.centre, 0.0, 1.0], e.square, 64)?, e)),
         None => None,
@@ -217,6 +230,10 @@ pub fn activation_cost(
     to: u32,
 ) -> Result<Cost, Error> {
     let p = Plan::new(table, fx, window, f, to)?;
+    in_pieces_cost(n, p.piece(k), |n| whole_cost(n, k, &p, window))
+}
+
+fn whole_cost(n: usize, k: u32, p: &Plan, window: Window) -> Result<Cost, Error> {
     let mut c = compare_cost(n, p.thresholds.len(), window);
     if let Some(e) = &p.even {
         // Shares the comparison's first round.

@@ -1,16 +1,19 @@
-//! Attention on shares: `softmax(q k^T scale) v` per head, divided after the product with v. Source: protocol.md section 7.
+//! Attention on shares: `softmax(q k^T scale) v` per head, divided after the product with v, a tile of rows at a time.
+//! Source: protocol.md section 7.
 
 use super::inverse::{inverse, inverse_cost, result_ring};
-use super::local::{Groups, Map};
-use super::matmul::{MatmulShape, matmul, matmul_cost};
+use super::local::{Groups, Map, copy};
+use super::matmul::{MatmulShape, Right, matmul_cost, matmul_right, right};
 use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
+use super::row_softmax::{reveal, reveal_cost};
 use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
 use super::{
-    Cost, Ctx, Error, Octaves, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open, open_all, reduce,
-    truncate,
+    Cost, Ctx, Error, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
+    open_all, reduce, truncate,
 };
+use crate::gpu::Buf;
 use crate::kernels::Strided;
 
 /// Extents of an attention.
@@ -28,7 +31,12 @@ pub struct AttentionShape {
     pub width: usize,
     /// Whether query `i` sees keys 0 to `i` only; then there are as many queries as keys.
     pub causal: bool,
+    /// Most scores that exist at a time (at least one row does). All roles need the same: masks are drawn by tile.
+    pub tile: usize,
 }
+
+/// Scores of a tile where nothing else is asked for: 8 MiB of ring words, within every adapter's limits.
+pub const ATTENTION_TILE: usize = 1 << 20;
 
 /// Ring of the logits' wires.
 const LOGIT_RING: u32 = 24;
@@ -37,57 +45,107 @@ const UNSEEN: f64 = 1024.0;
 /// Fraction bits of the reciprocal row sums.
 const RECIPROCAL: u32 = 20;
 
+/// Matrices (heads of images) whose keys are packed together: some images with all heads, or some heads of one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Group {
+    image: usize,
+    images: usize,
+    head: usize,
+    heads: usize,
+    /// Query rows of a tile.
+    step: usize,
+}
+
+/// Query rows of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tile {
+    group: Group,
+    first: usize,
+    rows: usize,
+}
+
 impl AttentionShape {
-    fn rows(&self) -> usize {
-        self.n * self.queries * self.heads
-    }
-
-    fn scores(&self) -> usize {
-        self.rows() * self.keys
-    }
-
     fn outputs(&self) -> usize {
-        self.rows() * self.width
+        self.n * self.queries * self.heads * self.width
     }
 
-    /// What is added to the scores of an image: nothing, or where a key comes after the query, a large negative number.
-    fn mask(&self, f: u32) -> Vec<i64> {
-        let low = -(UNSEEN * f64::from(f).exp2()) as i64;
-        let query = |i: usize| i / (self.heads * self.keys);
-        (0..self.queries * self.heads * self.keys).map(|i| if i % self.keys > query(i) { low } else { 0 }).collect()
-    }
-
-    /// Scores as `[n, queries, heads, keys]`, so that a row's neighbours are those of the output.
-    fn score_layout(&self) -> Strided {
-        Strided {
-            batches: self.n * self.heads,
-            inner: self.heads,
-            outer_stride: self.queries * self.heads * self.keys,
-            inner_stride: self.keys,
-            row_stride: self.heads * self.keys,
-            col_stride: 1,
-            offset: 0,
+    fn groups(&self) -> Vec<Group> {
+        let one = (self.queries * self.keys).max(1);
+        let image = one * self.heads;
+        if image <= self.tile {
+            let step = (self.tile / image).max(1);
+            let some = |image| Group {
+                image,
+                images: step.min(self.n - image),
+                head: 0,
+                heads: self.heads,
+                step: self.queries.max(1),
+            };
+            return (0..self.n).step_by(step).map(some).collect();
         }
+        // Whole groups of eight rows, which products compute at once.
+        let rows = (self.tile / self.keys.max(1)).max(1);
+        let rows = if rows > 8 { rows / 8 * 8 } else { rows }.min(self.queries);
+        let heads = (self.tile / one).max(1);
+        let starts = (0..self.n).flat_map(|image| (0..self.heads).step_by(heads).map(move |head| (image, head)));
+        let some = |(image, head)| Group { image, images: 1, head, heads: heads.min(self.heads - head), step: rows };
+        starts.map(some).collect()
     }
 
-    fn heads_layout(&self, tokens: usize) -> Strided {
-        Strided::heads(self.n, self.heads, tokens, self.heads * self.width)
+    fn tiles(&self, group: Group) -> impl Iterator<Item = Tile> + use<> {
+        let queries = self.queries;
+        (0..queries).step_by(group.step).map(move |first| Tile { group, first, rows: group.step.min(queries - first) })
     }
 
-    fn logits(&self) -> MatmulShape {
-        let (a, b) = (self.heads_layout(self.queries), self.heads_layout(self.keys).transposed());
-        MatmulShape { a, b, out: self.score_layout(), m: self.queries, k: self.width, n: self.keys }
-    }
-
-    fn values(&self) -> MatmulShape {
-        let (b, out) = (self.heads_layout(self.keys), self.heads_layout(self.queries));
-        MatmulShape { a: self.score_layout(), b, out, m: self.queries, k: self.keys, n: self.width }
+    /// Where the group's heads lie in `[n, tokens, heads * width]`.
+    fn heads_layout(&self, group: Group, tokens: usize, first: usize) -> Strided {
+        let width = self.heads * self.width;
+        Strided {
+            batches: group.images * group.heads,
+            inner: group.heads,
+            offset: (group.image * tokens + first) * width + group.head * self.width,
+            ..Strided::heads(self.n, self.heads, tokens, width)
+        }
     }
 
     /// Row sums of weights: at least the maximum's own weight, at most one for each key.
     fn sums(&self) -> Octaves {
         let hi = WEIGHT_FRACTION + 1 + (self.keys as f64 * 1.2).log2().ceil() as u32;
         Octaves { lo: WEIGHT_FRACTION - 1, hi }
+    }
+}
+
+impl Tile {
+    fn matrices(&self) -> usize {
+        self.group.images * self.group.heads
+    }
+
+    /// Rows of scores.
+    fn score_rows(&self) -> usize {
+        self.matrices() * self.rows
+    }
+
+    /// `[images, heads, rows, columns]`.
+    fn layout(&self, columns: usize) -> Strided {
+        Strided::batched(self.matrices(), self.rows * columns, columns)
+    }
+
+    fn logits(&self, s: &AttentionShape) -> MatmulShape {
+        let a = s.heads_layout(self.group, s.queries, self.first);
+        let b = s.heads_layout(self.group, s.keys, 0).transposed();
+        MatmulShape { a, b, out: self.layout(s.keys), m: self.rows, k: s.width, n: s.keys }
+    }
+
+    fn values(&self, s: &AttentionShape) -> MatmulShape {
+        let b = s.heads_layout(self.group, s.keys, 0);
+        MatmulShape { a: self.layout(s.keys), b, out: self.layout(s.width), m: self.rows, k: s.keys, n: s.width }
+    }
+
+    /// What is added to the scores of a head: nothing, or where a key comes after the query, a large negative number.
+    fn mask(&self, s: &AttentionShape, f: u32) -> Vec<i64> {
+        let low = -(UNSEEN * f64::from(f).exp2()) as i64;
+        let seen = |i: usize| i % s.keys <= self.first + i / s.keys;
+        (0..self.rows * s.keys).map(|i| if seen(i) { 0 } else { low }).collect()
     }
 }
 
@@ -102,39 +160,89 @@ fn reciprocal_ring(shape: &AttentionShape) -> Result<u32, Error> {
     Ok((ring / 4 * 4).min(28))
 }
 
-/// Attention with secure row maxima.
+/// Ring of the scores: what their wire needs, and the bits that are cut on the way.
+fn score_ring(ring: u32, f: u32, spec: &SoftmaxSpec) -> u32 {
+    (LOGIT_RING + 2 * f - spec.logit_fraction()).next_multiple_of(4).min(ring)
+}
+
+fn reduced(w: &Wire, k: u32) -> Wire {
+    Wire { k, fresh: false, ..w.clone() }
+}
+
+/// Attention.
 ///
 /// * Before: wires of q `[n, queries, heads * width]`, k and v `[n, keys, heads * width]` in one ring, `f` fraction bits
 ///   each; logits stay below `2^21` units of [`SoftmaxSpec::logit_fraction`]. After: additive share of the output with `f`
 ///   fraction bits in a ring of `k - 20` bits.
+/// * Memory: a tile's scores, keys and values of the heads at work; never `queries * keys` of all heads.
 /// * Error: that of the exponential; rounding of weights (2^-12) and of the output (a unit of `f` twice).
-/// * Cost: [`attention_cost`].
+/// * Leaks: [`RowMaximum::leaks`]. Cost: [`attention_cost`].
 pub fn attention(
     ctx: &mut Ctx,
     q: &Wire,
     k: &Wire,
     v: &Wire,
     shape: &AttentionShape,
-    spec: &SoftmaxSpec,
+    (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<Share, Error> {
+    let tiles: usize = shape.groups().into_iter().map(|g| shape.tiles(g).count()).sum();
+    if tiles > usize::from(u16::MAX) {
+        return Err(Error::Range(format!("attention in {tiles} tiles of {} scores; take larger ones", shape.tile)));
+    }
     let (ring, f) = (v.k, v.f);
-    let logits = matmul(ctx, q, k, &shape.logits())?;
-    let logits = if shape.causal { masked(ctx, &logits, shape)? } else { logits };
+    let scores = score_ring(ring, f, spec);
+    let q = reduced(q, scores);
+    let (k, v) = (right(ctx, &reduced(k, scores))?, right(ctx, v)?);
+    let out = ctx.is_party().then(|| ctx.rec.words(shape.outputs())).transpose()?;
+    for group in shape.groups() {
+        let mut packed = None;
+        for tile in shape.tiles(group) {
+            let (keys, values) = match &packed {
+                Some(p) => p,
+                None => packed.insert((k.pack(ctx, &tile.logits(shape))?, v.pack(ctx, &tile.values(shape))?)),
+            };
+            let y = ctx.tile(|ctx| rows(ctx, &q, (keys, values), shape, &tile, (spec, top)))?;
+            if let (Some(out), Some(y)) = (&out, &y.buf) {
+                place(ctx, y, shape, &tile, out)?;
+            }
+        }
+    }
+    Ok(Share { n: shape.outputs(), k: ring - RECIPROCAL, f, buf: out })
+}
+
+/// A tile's rows of the result, `[images, heads, rows, width]`.
+fn rows(
+    ctx: &mut Ctx,
+    q: &Wire,
+    (keys, values): (&Right, &Right),
+    shape: &AttentionShape,
+    tile: &Tile,
+    (spec, top): (&SoftmaxSpec, RowMaximum),
+) -> Result<Share, Error> {
+    let (ring, f, rows) = (values.ring(), q.f, tile.score_rows());
+    let logits = matmul_right(ctx, q, keys, &tile.logits(shape))?;
+    let logits = if shape.causal { masked(ctx, &logits, shape, tile)? } else { logits };
     let fraction = spec.logit_fraction();
     let window = window(fraction);
     let x = open(ctx, &logits, logits.f - fraction, LOGIT_RING)?;
-    let top = maximum(ctx, &x, shape.rows(), shape.keys, window)?;
+    drop(logits);
+    let top = match top {
+        RowMaximum::Secure => maximum(ctx, &x, rows, shape.keys, window)?,
+        RowMaximum::Revealed => reveal(ctx, &x, rows, shape.keys)?,
+    };
     let x = shifted(ctx, &x, &top, shape.keys)?;
     let p = exponential(ctx, &x, spec, window)?;
+    drop(x);
     let p = open(ctx, &p, p.f - WEIGHT_FRACTION, WEIGHT_RING)?;
     let p = lift(ctx, &p, ring)?;
-    let sums = reduce(ctx, &p, &Groups::rows(shape.rows(), shape.keys))?;
+    let sums = reduce(ctx, &p, &Groups::rows(rows, shape.keys))?;
     let mut wires = open_all(ctx, &[(&p, 0, ring), (&sums, 0, ring)])?;
+    drop(p);
     let sums = wires.remove(1);
     // 1 / sum for sums with WEIGHT_FRACTION bits.
     let gain = f64::from(WEIGHT_FRACTION).exp2();
     let reciprocal = inverse(ctx, &sums, -1.0, gain, shape.sums(), RECIPROCAL)?;
-    let weighted = matmul(ctx, &wires[0], v, &shape.values())?;
+    let weighted = matmul_right(ctx, &wires[0], values, &tile.values(shape))?;
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
     let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape)?)];
     let both = open_all(ctx, &pair)?;
@@ -145,29 +253,62 @@ pub fn attention(
     truncate(ctx, &out, out.f - f)
 }
 
-/// The first party takes [`UNSEEN`] from the logits of keys after the query: public, local, in the logits' own units.
-fn masked(ctx: &mut Ctx, logits: &Share, shape: &AttentionShape) -> Result<Share, Error> {
-    let first = ctx.is_party() && ctx.first() == 1;
-    let mask = first.then(|| ctx.rec.upload_slice(&shape.mask(logits.f))).transpose()?;
-    add_public(ctx, logits, mask.as_ref(), Map::per_column(shape.queries * shape.heads * shape.keys))
+/// Copies a tile's result to where it belongs in `[n, queries, heads * width]`.
+fn place(ctx: &mut Ctx, y: &Buf, shape: &AttentionShape, tile: &Tile, out: &Buf) -> Result<(), Error> {
+    let (n, width) = (tile.rows * shape.width, shape.heads * shape.width);
+    let to = shape.heads_layout(tile.group, shape.queries, tile.first);
+    for z in 0..tile.matrices() {
+        let start = to.offset + z / to.inner * to.outer_stride + z % to.inner * to.inner_stride;
+        copy(&mut ctx.rec, (y, n, shape.width, z * n), (out, width, start), shape.width)?;
+    }
+    Ok(())
 }
 
-/// Cost of [`attention`].
-pub fn attention_cost(ring: u32, shape: &AttentionShape, spec: &SoftmaxSpec) -> Result<Cost, Error> {
-    let (rows, scores, outputs) = (shape.rows(), shape.scores(), shape.outputs());
+/// The first party takes [`UNSEEN`] from the logits of keys after the query: public, local, in the logits' own units.
+fn masked(ctx: &mut Ctx, logits: &Share, shape: &AttentionShape, tile: &Tile) -> Result<Share, Error> {
+    let first = ctx.is_party() && ctx.first() == 1;
+    let mask = first.then(|| ctx.rec.upload_slice(&tile.mask(shape, logits.f))).transpose()?;
+    add_public(ctx, logits, mask.as_ref(), Map::per_column(tile.rows * shape.keys))
+}
+
+/// Cost of [`attention`] for wires with (ring, fraction) bits.
+pub fn attention_cost(
+    format: (u32, u32),
+    shape: &AttentionShape,
+    (spec, top): (&SoftmaxSpec, RowMaximum),
+) -> Result<Cost, Error> {
+    let mut total = Cost::default();
+    for tile in shape.groups().into_iter().flat_map(|g| shape.tiles(g)) {
+        total = total + tile_cost(format, shape, &tile, (spec, top))?;
+    }
+    Ok(total)
+}
+
+fn tile_cost(
+    (ring, f): (u32, u32),
+    shape: &AttentionShape,
+    tile: &Tile,
+    (spec, top): (&SoftmaxSpec, RowMaximum),
+) -> Result<Cost, Error> {
+    let rows = tile.score_rows();
+    let (scores, outputs) = (rows * shape.keys, rows * shape.width);
     let window = window(spec.logit_fraction());
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
     let short = reciprocal_ring(shape)?;
     let gain = f64::from(WEIGHT_FRACTION).exp2();
-    Ok(matmul_cost(&shape.logits(), ring)
+    let top = match top {
+        RowMaximum::Secure => maximum_cost(rows, shape.keys, LOGIT_RING, window)?,
+        RowMaximum::Revealed => reveal_cost(rows, shape.keys, LOGIT_RING),
+    };
+    Ok(matmul_cost(&tile.logits(shape), score_ring(ring, f, spec))
         + open_cost(&[(scores, LOGIT_RING)])
-        + maximum_cost(rows, shape.keys, LOGIT_RING, window)?
+        + top
         + exponential_cost(scores, LOGIT_RING, spec, window)?
         + open_cost(&[(scores, WEIGHT_RING)])
         + lift_cost(scores, WEIGHT_RING, ring)
         + open_cost(&[(scores, ring), (rows, ring)])
         + inverse_cost(rows, ring, -1.0, gain, shape.sums(), RECIPROCAL)?
-        + matmul_cost(&shape.values(), ring)
+        + matmul_cost(&tile.values(shape), ring)
         + open_cost(&[(outputs, narrow), (rows, short)])
         + lift_cost(outputs, narrow, ring)
         + lift_cost(rows, short, ring)

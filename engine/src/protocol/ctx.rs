@@ -3,54 +3,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::Error;
+use super::{Cost, Error, packed_bytes};
 use crate::correlated::{Key, Scope};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
 use crate::trace::Lane;
 use crate::{args, bufs};
-
-/// Bits on the wire and rounds, as declared by a protocol or counted by a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Payload bytes client to server.
-    pub to_server: u64,
-    /// Payload bytes server to client.
-    pub to_client: u64,
-    /// Correction bytes dealer to server.
-    pub offline: u64,
-    /// Exchanges that wait for the peer; a one-way message counts half, so this is in half rounds.
-    pub half_rounds: u64,
-}
-
-impl std::ops::Add for Cost {
-    type Output = Cost;
-    fn add(self, o: Cost) -> Cost {
-        Cost {
-            to_server: self.to_server + o.to_server,
-            to_client: self.to_client + o.to_client,
-            offline: self.offline + o.offline,
-            half_rounds: self.half_rounds + o.half_rounds,
-        }
-    }
-}
-
-impl std::ops::Sub for Cost {
-    type Output = Cost;
-    fn sub(self, o: Cost) -> Cost {
-        Cost {
-            to_server: self.to_server - o.to_server,
-            to_client: self.to_client - o.to_client,
-            offline: self.offline - o.offline,
-            half_rounds: self.half_rounds - o.half_rounds,
-        }
-    }
-}
-
-/// Bytes of `n` packed elements of `k` bits.
-pub fn packed_bytes(n: usize, k: u32) -> u64 {
-    (n as u64 * k as u64).div_ceil(8)
-}
 
 /// Connections of a role. The client has no use for the dealer after the keys; the server reads corrections from it.
 pub struct Links {
@@ -58,6 +16,13 @@ pub struct Links {
     pub peer: Option<Box<dyn Channel>>,
     /// The dealer (server), or the server (dealer).
     pub corrections: Option<Box<dyn Channel>>,
+}
+
+/// Where a stream begins that is drawn again whenever it is needed, instead of being kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Recall {
+    key: u32,
+    nonce: [u32; 3],
 }
 
 /// State of one role during a run.
@@ -71,6 +36,8 @@ pub struct Ctx {
     scope: Scope,
     draws: u16,
     messages: u16,
+    /// Largest number of a tile of this step so far.
+    tiles: u16,
     drawn: HashSet<(Scope, u16)>,
     cost: Cost,
     wait: Duration,
@@ -99,6 +66,7 @@ impl Ctx {
             scope: Scope::default(),
             draws: 0,
             messages: 0,
+            tiles: 0,
             drawn: HashSet::new(),
             cost: Cost::default(),
             wait: Duration::ZERO,
@@ -112,6 +80,18 @@ impl Ctx {
         self.scope = scope;
         self.draws = 0;
         self.messages = 0;
+        self.tiles = scope.tile;
+    }
+
+    /// Does a part of the current step as a tile of its own, which the step's next number addresses.
+    pub fn tile<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let too_many = || Error::Range("a step in more than 65535 tiles: take larger ones".into());
+        let tile = self.tiles.checked_add(1).ok_or_else(too_many)?;
+        let before = (self.scope, self.draws, self.messages);
+        self.enter(Scope { tile, ..self.scope });
+        let out = part(self);
+        (self.scope, self.draws, self.messages) = before;
+        out
     }
 
     /// 1 at the party that adds public terms.
@@ -180,17 +160,41 @@ impl Ctx {
         self.stream(&Kernel::new("prg"), n, k, u32::from(owner == Role::Server), nonce).map(Some)
     }
 
+    /// The address of a stream of one party alone, for [`Ctx::recall`].
+    pub fn one_sided_address(&mut self, owner: Role) -> Recall {
+        Recall { key: u32::from(owner == Role::Server), nonce: self.draw() }
+    }
+
+    /// The first words of a stream, as often as wanted: the same words each time, so they may only ever mask the same
+    /// values. For owner and dealer.
+    pub fn recall(&mut self, at: &Recall, k: u32, out: &Buf) -> Result<(), Error> {
+        self.stream_to(&Kernel::new("prg"), out.bytes() as usize / 8, k, at.key, at.nonce, out)
+    }
+
     fn stream(&mut self, kernel: &Kernel, n: usize, k: u32, key: u32, nonce: [u32; 3]) -> Result<Buf, Error> {
         let out = self.rec.words(n)?;
+        self.stream_to(kernel, n, k, key, nonce, &out)?;
+        Ok(out)
+    }
+
+    fn stream_to(
+        &mut self,
+        kernel: &Kernel,
+        n: usize,
+        k: u32,
+        key: u32,
+        nonce: [u32; 3],
+        out: &Buf,
+    ) -> Result<(), Error> {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
         self.rec.run(
             &kernel.clone().bits(k),
             args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
-            bufs![keys: &keys, out: &out],
+            bufs![keys: &keys, out: out],
             n.div_ceil(8),
         )?;
-        Ok(out)
+        Ok(())
     }
 
     /// Truncates a share, masks it and packs it (`open.wgsl`); returns the mask and the message.

@@ -4,9 +4,10 @@
 //! client sends `x0 - A` with its own mask A; then
 //! `out0 = A E + c0` and `out1 = (x1 + x0 - A) W + c1 + bias` with dealt `c0 + c1 = A B`.
 
-use super::local::Map;
+use super::local::{Map, affine};
 use super::open::open_cost;
-use super::{Cost, Ctx, Error, Role, Share, packed_bytes};
+use super::pieces::{WORDS, cut, ranges};
+use super::{Cost, Ctx, Error, Recall, Role, Share, packed_bytes};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::kernels::{
     ConvShape, Element, Format, Mode, Packed, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias,
@@ -86,9 +87,20 @@ impl Layer {
     }
 }
 
+enum Matrix {
+    /// Ready for products.
+    Held(Packed),
+    /// The dealer's mask of a large matrix: where each piece of it begins in the server's stream.
+    Recalled(Vec<Recall>),
+}
+
+/// The dealer keeps masks of up to this many weights; larger ones it draws again for every evaluation, which takes some
+/// nanoseconds a weight, and next to nothing beside their product with many rows.
+const KEPT: usize = 1 << 20;
+
 /// What a role keeps of a layer's weights for the session: the server W with the bias, the client E, the dealer B.
 pub struct ServerWeights {
-    matrix: Packed,
+    matrix: Matrix,
     /// Ring of the layer.
     pub k: u32,
     /// Fraction bits of the weights.
@@ -106,7 +118,8 @@ pub struct FixedWeights {
 /// Distributes a layer's weights, once per session.
 ///
 /// * Before: the server knows W. After: the client knows `E = W - B mod 2^k`, which is uniform.
-/// * Cost: `k` bits per weight, server to client.
+/// * Memory: the dealer keeps nothing of a large matrix, it draws the mask again.
+/// * Cost: `k` bits per weight, server to client, in a message for every 2^24 weights.
 pub fn share_weights(
     ctx: &mut Ctx,
     layer: &Layer,
@@ -115,31 +128,50 @@ pub fn share_weights(
     known: Option<&FixedWeights>,
 ) -> Result<ServerWeights, Error> {
     let n = layer.weight_len();
-    let b = ctx.one_sided(Role::Server, n, k)?;
-    let bytes = packed_bytes(n, k);
-    let (matrix, bias, format) = match (ctx.role, b) {
-        (Role::Dealer, Some(b)) => (b, None, Format::Ring),
-        (Role::Server, Some(b)) => {
+    let pieces: Vec<_> = ranges(n, WORDS).collect();
+    let masks: Vec<Recall> = pieces.iter().map(|_| ctx.one_sided_address(Role::Server)).collect();
+    let matrix = match ctx.role {
+        Role::Dealer if n > KEPT => return Ok(ServerWeights { matrix: Matrix::Recalled(masks), k, f }),
+        Role::Dealer => {
+            let b = recall(ctx, &masks, n, k)?;
+            layer.pack(&mut ctx.rec, Format::Ring, &b, None)?
+        }
+        Role::Server => {
             let fixed = known.expect("the server knows the weights");
             let w = ctx.rec.upload_slice(&fixed.weight)?;
-            let e = ctx.rec.words(n)?;
-            super::local::affine(&mut ctx.rec, n, (&w, 1), Some((&b, u64::MAX, Map::SAME)), 0, &e)?;
-            let msg = ctx.pack(&e, n, k)?;
-            ctx.server_to_client(Some(&msg), bytes)?;
+            for (r, mask) in pieces.iter().zip(&masks) {
+                let (b, e) = (ctx.rec.words(r.len())?, ctx.rec.words(r.len())?);
+                ctx.recall(mask, k, &b)?;
+                affine(&mut ctx.rec, r.len(), (&cut(&w, r), 1), Some((&b, u64::MAX, Map::SAME)), 0, &e)?;
+                let msg = ctx.pack(&e, r.len(), k)?;
+                ctx.server_to_client(Some(&msg), packed_bytes(r.len(), k))?;
+            }
             let bias = fixed.bias.as_ref().map(|b| ctx.rec.upload_slice(b)).transpose()?;
             // Masks fill the ring, weights do not.
-            (w, bias, Format::of(&fixed.weight))
+            layer.pack(&mut ctx.rec, Format::of(&fixed.weight), &w, bias.as_ref())?
         }
-        _ => {
-            let msg = ctx.server_to_client(None, bytes)?.expect("the client receives");
+        Role::Client => {
             let e = ctx.rec.words(n)?;
-            ctx.rec.run(&Kernel::new("unpack").bits(k), args![n: n, k: k], bufs![a: &msg, out: &e], n.div_ceil(8))?;
-            (e, None, Format::Ring)
+            for r in &pieces {
+                let msg = ctx.server_to_client(None, packed_bytes(r.len(), k))?.expect("the client receives");
+                let (n, out) = (r.len(), cut(&e, r));
+                let kernel = Kernel::new("unpack").bits(k);
+                ctx.rec.run(&kernel, args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
+            }
+            layer.pack(&mut ctx.rec, Format::Ring, &e, None)?
         }
     };
-    let matrix = layer.pack(&mut ctx.rec, format, &matrix, bias.as_ref())?;
     ctx.rec.flush()?;
-    Ok(ServerWeights { matrix, k, f })
+    Ok(ServerWeights { matrix: Matrix::Held(matrix), k, f })
+}
+
+/// The dealer's mask of `n` weights.
+fn recall(ctx: &mut Ctx, masks: &[Recall], n: usize, k: u32) -> Result<Buf, Error> {
+    let out = ctx.rec.words(n)?;
+    for (r, mask) in ranges(n, WORDS).zip(masks) {
+        ctx.recall(mask, k, &cut(&out, &r))?;
+    }
+    Ok(out)
 }
 
 /// Applies a layer.
@@ -173,14 +205,23 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
         input = Some(masked);
     }
     let input = input.expect("every role has an operand");
+    let drawn;
+    let matrix = match &w.matrix {
+        Matrix::Held(packed) => packed,
+        Matrix::Recalled(masks) => {
+            let b = recall(ctx, masks, layer.weight_len(), k)?;
+            drawn = layer.pack(&mut ctx.rec, Format::Ring, &b, None)?;
+            &drawn
+        }
+    };
     let c = ctx.deal(out_len, k, false, |rec| {
         let out = rec.words(out_len)?;
-        layer.apply(rec, Mode::Set, &input, &w.matrix, &out)?;
+        layer.apply(rec, Mode::Set, &input, matrix, &out)?;
         Ok(out)
     })?;
     let buf = match c {
         Some(c) => {
-            layer.apply(&mut ctx.rec, Mode::Add, &input, &w.matrix, &c)?;
+            layer.apply(&mut ctx.rec, Mode::Add, &input, matrix, &c)?;
             Some(c)
         }
         None => None,

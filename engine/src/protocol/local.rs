@@ -240,7 +240,7 @@ pub fn concat(ctx: &mut Ctx, a: &Share, ca: usize, b: &Share, cb: usize) -> Resu
 }
 
 /// Copies `cols` columns: (source, elements, stride, start) to (target, stride, start).
-fn copy(
+pub(super) fn copy(
     rec: &mut Recorder,
     from: (&Buf, usize, usize, usize),
     to: (&Buf, usize, usize),

@@ -66,6 +66,12 @@ impl Table {
         }
     }
 
+    /// Most dealt words of an element that lie in one buffer.
+    pub(super) fn dealt_words(&self, wire: u32, to: u32) -> usize {
+        let (words, changes) = self.words(wire, to);
+        words.max(changes)
+    }
+
     /// The kernel for this degree.
     fn kernel(&self, file: &'static str, wide: bool) -> Kernel {
         let kernel = Kernel::new(file).with(["D1", "D2", "D3", "D4"][self.degree - 1]);

@@ -124,7 +124,7 @@ pub fn row_softmax(ctx: &mut Ctx, x: &Share, s: &RowSoftmax, f: u32) -> Result<S
 
 /// Row maxima in the clear, as a wire without a mask: the server opens the logits to the client, which answers with the
 /// maxima.
-fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
+pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
     let lam = ctx.rec.upload_slice(&vec![0u64; rows])?;
     let (up, down) = (packed_bytes(rows, x.k), packed_bytes(x.n, x.k));
     let delta = match ctx.role {
@@ -153,6 +153,11 @@ fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Err
     Ok(Wire { n: rows, k: x.k, f: x.f, delta, lam, fresh: false })
 }
 
+/// Cost of revealing the maxima of `[rows, cols]` in a ring of `k` bits.
+pub(super) fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
+    Cost { to_client: packed_bytes(rows * cols, k), to_server: packed_bytes(rows, k), offline: 0, half_rounds: 2 }
+}
+
 fn unpack(ctx: &mut Ctx, msg: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
     let out = ctx.rec.words(n)?;
     ctx.rec.run(&Kernel::new("unpack").bits(k), args![n: n, k: k], bufs![a: msg, out: &out], n.div_ceil(8))?;
@@ -166,12 +171,7 @@ pub fn row_softmax_cost(s: &RowSoftmax) -> Result<Cost, Error> {
     let (n, ring, narrow, (_, weights)) = (s.rows * s.cols, s.ring(), s.narrow()?, s.weights());
     let top = match s.maximum {
         RowMaximum::Secure => maximum_cost(s.rows, s.cols, LOGIT_RING, s.window())?,
-        RowMaximum::Revealed => Cost {
-            to_client: packed_bytes(n, LOGIT_RING),
-            to_server: packed_bytes(s.rows, LOGIT_RING),
-            offline: 0,
-            half_rounds: 2,
-        },
+        RowMaximum::Revealed => reveal_cost(s.rows, s.cols, LOGIT_RING),
     };
     Ok(open_cost(&[(n, LOGIT_RING)])
         + top

@@ -1,10 +1,11 @@
-//! `harness bench`: operations between three roles in this process, measured, against the paper's figures.
+//! `harness bench`: operations and whole networks between three roles in this process, measured, against the paper's figures.
 //!
 //! [`trio`] is where the roles meet; [`ops`] is the list of operations, each with inputs, protocol and the functions its
 //! result is compared with; [`measure`] times them; [`report`] holds the figures, which [`table`], [`picture`] and [`page`]
-//! show. Figures of others stand in [`published`].
+//! show. [`modules`] does the same for whole networks. Figures of others stand in [`published`].
 
 pub mod measure;
+pub mod modules;
 pub mod ops;
 pub mod page;
 pub mod picture;

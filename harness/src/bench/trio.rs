@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use masque_engine::correlated::{Key, Scope};
+use masque_engine::exec::{Plan, Secure};
 use masque_engine::gpu::{AdapterChoice, AdapterReport, Gpu, Recorder};
+use masque_engine::graph::{Graph, WeightStore};
 use masque_engine::net::{self, Channel, Counters, Link, Listener, TcpOptions};
 use masque_engine::protocol::{Ctx, Links, Role};
 use masque_engine::trace::Event;
@@ -18,27 +20,49 @@ use crate::session;
 /// Longest silence between roles.
 const STALL: Duration = Duration::from_secs(120);
 
-/// Three roles, ready to compute.
-pub struct Trio {
+/// What a role holds between phases.
+pub trait State: Send {
+    /// Its device and its peers.
+    fn ctx(&mut self) -> &mut Ctx;
+}
+
+impl State for Ctx {
+    fn ctx(&mut self) -> &mut Ctx {
+        self
+    }
+}
+
+impl State for Secure {
+    fn ctx(&mut self) -> &mut Ctx {
+        &mut self.ctx
+    }
+}
+
+/// Three roles, ready to compute: single protocols, or the sessions of a network.
+pub struct Trio<S = Ctx> {
     gpu: Arc<Gpu>,
-    seats: [Seat; 3],
+    seats: [Seat<S>; 3],
     announcer: Announcer,
     stock: Stock,
 }
 
 /// A role's place. Its state goes when a phase fails, which tells its peers.
-struct Seat {
+struct Seat<S> {
     role: Role,
-    ctx: Option<Ctx>,
+    state: Option<S>,
 }
 
-impl Seat {
-    /// Runs a role's part of a phase; a failure closes its connections.
-    fn run<T>(&mut self, f: impl FnOnce(&mut Ctx) -> Result<T>) -> Result<T> {
+impl<S> Seat<S> {
+    fn take(&mut self) -> Result<S> {
         let role = self.role;
-        let mut ctx = self.ctx.take().ok_or_else(|| format!("the {role} has failed before"))?;
-        let out = f(&mut ctx)?;
-        self.ctx = Some(ctx);
+        Ok(self.state.take().ok_or_else(|| format!("the {role} has failed before"))?)
+    }
+
+    /// Runs a role's part of a phase; a failure closes its connections.
+    fn run<T>(&mut self, f: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
+        let mut state = self.take()?;
+        let out = f(&mut state)?;
+        self.state = Some(state);
         Ok(out)
     }
 }
@@ -55,7 +79,11 @@ fn connection(near: &str, far: &str, link: Link) -> Result<[Box<dyn Channel>; 2]
 impl Trio {
     /// Opens three devices and connects the roles. Keys come from the operating system.
     pub fn open(choice: &AdapterChoice, link: Link) -> Result<Self> {
-        let gpus = [Gpu::open(choice)?, Gpu::open(choice)?, Gpu::open(choice)?];
+        Self::on([Gpu::open(choice)?, Gpu::open(choice)?, Gpu::open(choice)?], link)
+    }
+
+    /// Connects the roles on open devices, client's, server's, dealer's. Keys are new.
+    pub fn on(gpus: [Arc<Gpu>; 3], link: Link) -> Result<Self> {
         let [client, server] = connection("client", "server", link)?;
         let [dealer, from_dealer] = connection("dealer", "server", link)?;
         let (dealer, from_dealer, announcer, stock) = stocked(dealer, from_dealer);
@@ -68,14 +96,42 @@ impl Trio {
         ]
         .into_iter();
         let mut gpus = gpus.into_iter();
-        let mut seat = |role: Role| -> Result<Seat> {
+        let mut seat = |role: Role| -> Result<Seat<Ctx>> {
             let known = [Role::Client, Role::Server]
                 .map(|owner| (role == owner || role == Role::Dealer).then(|| keys[owner as usize].clone()));
             let (Some(links), Some(gpu)) = (links.next(), gpus.next()) else { unreachable!("three of each") };
-            Ok(Seat { role, ctx: Some(Ctx::new(role, Recorder::new(gpu), links, known)?) })
+            Ok(Seat { role, state: Some(Ctx::new(role, Recorder::new(gpu), links, known)?) })
         };
         let seats = [seat(Role::Client)?, seat(Role::Server)?, seat(Role::Dealer)?];
         Ok(Self { gpu, seats, announcer, stock })
+    }
+
+    /// Sessions of a network: the weights' masks are drawn and what they hide is sent. Only the server looks at `weights`.
+    pub fn session(self, graph: &Arc<Graph>, plan: &Plan, weights: &Arc<dyn WeightStore>) -> Result<Trio<Secure>> {
+        self.with(|ctx| {
+            let known = (ctx.role == Role::Server).then(|| weights.clone());
+            Ok(Secure::new(ctx, graph.clone(), plan.clone(), known)?)
+        })
+    }
+}
+
+impl<S: State> Trio<S> {
+    /// Gives every role another state, made of the one it has; all at once.
+    pub fn with<U: State>(self, f: impl Fn(S) -> Result<U> + Sync) -> Result<Trio<U>> {
+        let Self { gpu, mut seats, announcer, stock } = self;
+        let [client, server, dealer] = std::thread::scope(|t| {
+            let (f, seats) = (&f, seats.each_mut());
+            let handles = seats.map(|seat| t.spawn(move || f(seat.take()?)));
+            three(handles.map(join))
+        })?;
+        let seat = |role, state| Seat { role, state: Some(state) };
+        let seats = [seat(Role::Client, client), seat(Role::Server, server), seat(Role::Dealer, dealer)];
+        Ok(Trio { gpu, seats, announcer, stock })
+    }
+
+    /// The client's device, for what is computed in plaintext beside.
+    pub fn gpu(&self) -> Arc<Gpu> {
+        self.gpu.clone()
     }
 
     /// The adapter that all three compute on.
@@ -84,11 +140,12 @@ impl Trio {
     }
 
     /// All roles at once, corrections on the fly. Ends when nothing is queued anywhere.
-    pub fn together<T: Send>(&mut self, scope: Scope, f: impl Fn(&mut Ctx) -> Result<T> + Sync) -> Result<[T; 3]> {
+    pub fn together<T: Send>(&mut self, scope: Scope, f: impl Fn(&mut S) -> Result<T> + Sync) -> Result<[T; 3]> {
         let [c, s, d] = &mut self.seats;
-        let run = |ctx: &mut Ctx| {
-            ctx.enter(scope);
-            let out = f(ctx)?;
+        let run = |state: &mut S| {
+            state.ctx().enter(scope);
+            let out = f(state)?;
+            let ctx = state.ctx();
             ctx.finish()?;
             ctx.rec.read(&[])?;
             Ok(out)
@@ -101,16 +158,16 @@ impl Trio {
     }
 
     /// The dealer alone; its corrections are laid in stock at the server. The time until the last one is there.
-    pub fn offline(&mut self, scope: Scope, f: impl FnOnce(&mut Ctx) -> Result<()> + Send) -> Result<Duration> {
+    pub fn offline(&mut self, scope: Scope, f: impl FnOnce(&mut S) -> Result<()> + Send) -> Result<Duration> {
         self.announcer.begin();
         let (announcer, stock, dealer) = (&self.announcer, &self.stock, &mut self.seats[2]);
         let start = Instant::now();
         std::thread::scope(|t| {
             let deals = t.spawn(move || {
-                let dealt = dealer.run(|ctx| {
-                    ctx.enter(scope);
-                    f(ctx)?;
-                    Ok(ctx.finish()?)
+                let dealt = dealer.run(|state| {
+                    state.ctx().enter(scope);
+                    f(state)?;
+                    Ok(state.ctx().finish()?)
                 });
                 announcer.end();
                 dealt
@@ -122,21 +179,21 @@ impl Trio {
         Ok(start.elapsed())
     }
 
-    /// Client and server alone, with what was dealt before. `states` are client's and server's.
-    pub fn online<S: Sync, T: Send>(
+    /// Client and server alone, with what was dealt before. `held` are client's and server's.
+    pub fn online<H: Sync, T: Send>(
         &mut self,
         scope: Scope,
-        states: [&S; 2],
-        f: impl Fn(&mut Ctx, &S) -> Result<T> + Sync,
+        held: [&H; 2],
+        f: impl Fn(&mut S, &H) -> Result<T> + Sync,
     ) -> Result<[T; 2]> {
         let [c, s, _] = &mut self.seats;
         std::thread::scope(|t| {
             let f = &f;
-            let handles = [(c, states[0]), (s, states[1])].map(|(seat, state)| {
+            let handles = [(c, held[0]), (s, held[1])].map(|(seat, held)| {
                 t.spawn(move || {
-                    seat.run(|ctx| {
-                        ctx.enter(scope);
-                        f(ctx, state)
+                    seat.run(|state| {
+                        state.ctx().enter(scope);
+                        f(state, held)
                     })
                 })
             });
@@ -153,14 +210,23 @@ impl Trio {
 
     /// What the client sent to the server and received from it so far.
     pub fn online_bytes(&mut self) -> Counters {
-        let ctx = self.seats[0].ctx.as_mut();
-        ctx.and_then(|c| c.peer().map(|p| p.counters())).unwrap_or_default()
+        let client = self.seats[0].state.as_mut();
+        client.and_then(|s| s.ctx().peer().map(|p| p.counters())).unwrap_or_default()
+    }
+
+    /// Client and server are this far apart from now on.
+    pub fn shape(&mut self, link: Link) {
+        for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
+            if let Some(peer) = state.ctx().peer() {
+                peer.shape(link);
+            }
+        }
     }
 
     /// Every role records what it does, with times from `origin` on.
     pub fn start_trace(&mut self, origin: Instant) {
-        for ctx in self.seats.iter_mut().filter_map(|s| s.ctx.as_mut()) {
-            ctx.rec.start_trace(origin);
+        for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
+            state.ctx().rec.start_trace(origin);
         }
     }
 
@@ -168,8 +234,8 @@ impl Trio {
     pub fn take_trace(&mut self) -> Result<Vec<(Role, Vec<Event>)>> {
         let mut traces = vec![];
         for seat in &mut self.seats {
-            if let Some(ctx) = &mut seat.ctx {
-                traces.push((seat.role, ctx.rec.take_trace()?));
+            if let Some(state) = &mut seat.state {
+                traces.push((seat.role, state.ctx().rec.take_trace()?));
             }
         }
         Ok(traces)

@@ -1,6 +1,6 @@
 //! `harness bench`: measures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
@@ -8,6 +8,7 @@ use masque_engine::approx;
 use masque_engine::net::Link;
 use masque_engine::protocol::RowMaximum;
 
+use super::bench_modules::{self, ModulesArgs};
 use crate::bench::ops::{self, Wanted};
 use crate::bench::report::{self, Report};
 use crate::bench::trio::Trio;
@@ -22,6 +23,8 @@ use crate::trace;
 pub enum BenchCommand {
     /// Single operations between client, server and dealer: latency, bytes, rounds, error; the paper's Figure 1
     Ops(Box<OpsArgs>),
+    /// Whole networks of a model between client, server and dealer: compute, bytes, rounds, time; the paper's Table 9
+    Modules(Box<ModulesArgs>),
 }
 
 /// Elements that finish quickly, and those of a run for figures.
@@ -111,7 +114,7 @@ impl Maximum {
     }
 }
 
-fn approximation(text: &str) -> std::result::Result<approx::Approx, String> {
+pub(super) fn approximation(text: &str) -> std::result::Result<approx::Approx, String> {
     match approx::Approx::from_str(text) {
         Ok(approx::Approx::Exact) => Err("exact functions exist in plaintext only".into()),
         other => other.map_err(|e| e.to_string()),
@@ -135,7 +138,7 @@ fn interval(text: &str) -> std::result::Result<(f64, f64), String> {
     }
 }
 
-fn link(text: &str) -> std::result::Result<Link, String> {
+pub(super) fn link(text: &str) -> std::result::Result<Link, String> {
     Link::parse(text).map_err(|e| e.to_string())
 }
 
@@ -143,6 +146,7 @@ fn link(text: &str) -> std::result::Result<Link, String> {
 pub fn execute(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Ops(args) => operations(*args),
+        BenchCommand::Modules(args) => bench_modules::execute(&args),
     }
 }
 
@@ -150,7 +154,7 @@ fn operations(args: OpsArgs) -> Result<()> {
     // What cannot work is found before anything is computed.
     let families = ops::select(&args.op, args.shape.as_deref())?;
     for file in [&args.json, &args.html, &args.csv, &args.svg, &args.png, &args.trace].into_iter().flatten() {
-        writable(file)?;
+        super::writable(file)?;
     }
     let choice = engine::adapter_choice(&args.gpu.clone().resolve());
     let mut trio = Trio::open(&choice, args.link)?;
@@ -224,19 +228,9 @@ fn operations(args: OpsArgs) -> Result<()> {
 }
 
 /// The flags as typed.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let flags: Vec<String> = std::env::args().skip(1).collect();
     format!("harness {}", flags.join(" "))
-}
-
-/// Finds out that a file can be written, without touching what is there.
-fn writable(path: &Path) -> Result<()> {
-    let new = !path.exists();
-    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|e| Error::output(path, &e))?;
-    if new {
-        std::fs::remove_file(path).map_err(|e| Error::output(path, &e))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
 //! The subcommands, one per file: its flags, what they mean, what it does.
 
 pub mod bench;
+pub mod bench_modules;
 pub mod dealer;
 pub mod devices;
 pub mod eval;
+pub mod forward;
+pub mod make_weights;
+pub mod model_info;
 pub mod plan;
 pub mod run;
 pub mod serve;
 pub mod text;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use crate::cli::Command;
 use crate::error::{Error, Result};
@@ -23,6 +28,9 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Devices => devices::execute(),
         Command::Plan(args) => plan::execute(&args),
         Command::Eval(args) => eval::execute(*args),
+        Command::ModelInfo(args) => model_info::execute(&args),
+        Command::Forward(args) => forward::execute(*args),
+        Command::MakeWeights(args) => make_weights::execute(&args),
         Command::Bench { what } => bench::execute(what),
     }
 }
@@ -31,4 +39,14 @@ pub fn dispatch(command: Command) -> Result<()> {
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Stdout)
+}
+
+/// Finds out that a file can be written, without touching what is there.
+fn writable(path: &Path) -> Result<()> {
+    let new = !path.exists();
+    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|e| Error::output(path, &e))?;
+    if new {
+        std::fs::remove_file(path).map_err(|e| Error::output(path, &e))?;
+    }
+    Ok(())
 }

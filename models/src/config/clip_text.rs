@@ -5,8 +5,8 @@ use std::path::Path;
 use masque_engine::graph::ops::Function;
 use serde_json::Value;
 
-use super::Fields;
 use super::unet2d::CHANNELS;
+use super::{Fields, FixedPoint};
 use crate::ModelError;
 
 const ACTIVATIONS: [(&str, Function); 2] = [("quick_gelu", Function::QuickGelu), ("gelu", Function::Gelu)];
@@ -30,6 +30,8 @@ pub struct ClipTextConfig {
     pub hidden_act: Function,
     /// Added to variances.
     pub layer_norm_eps: f32,
+    /// Settings of the fixed-point plan that differ from the usual.
+    pub fixed_point: FixedPoint,
 }
 
 impl ClipTextConfig {
@@ -49,6 +51,7 @@ impl ClipTextConfig {
         f.ignore(&["tag", "attention_dropout", "dropout", "initializer_factor", "initializer_range", "projection_dim"]);
         f.ignore(&["dtype", "torch_dtype", "transformers_version", "bos_token_id", "eos_token_id", "pad_token_id"]);
         let config = Self {
+            fixed_point: FixedPoint::take(&mut f)?,
             vocab_size: f.number("vocab_size", 49408, 2, 1 << 24)?,
             hidden_size: f.number("hidden_size", 512, 1, CHANNELS)?,
             intermediate_size: f.number("intermediate_size", 2048, 1, 4 * CHANNELS)?,

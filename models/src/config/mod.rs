@@ -5,12 +5,14 @@
 //! model is never run with a setting silently ignored.
 
 mod clip_text;
+mod fixed_point;
 mod scheduler;
 mod unet2d;
 mod unet2d_condition;
 mod vae;
 
 pub use clip_text::ClipTextConfig;
+pub use fixed_point::FixedPoint;
 pub use scheduler::{BetaSchedule, Consistency, SchedulerConfig, Spacing};
 pub use unet2d::{Downsample, Mid, UNet2dConfig};
 pub use unet2d_condition::UNet2dConditionConfig;

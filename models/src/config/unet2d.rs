@@ -6,7 +6,7 @@ use masque_engine::graph::ops::Function;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Fields;
+use super::{Fields, FixedPoint};
 use crate::ModelError;
 
 pub(super) const CHANNELS: usize = 8192;
@@ -79,6 +79,8 @@ pub struct UNet2dConfig {
     pub time_embedding_dim: usize,
     /// Number of classes; `None` for an unconditional network.
     pub num_class_embeds: Option<usize>,
+    /// Settings of the fixed-point plan that differ from the usual.
+    pub fixed_point: FixedPoint,
 }
 
 impl UNet2dConfig {
@@ -124,6 +126,7 @@ impl UNet2dConfig {
         let act_fn = f.choice("act_fn", Function::Silu, &ACTIVATIONS)?;
         let norm_num_groups = f.number("norm_num_groups", 32, 1, CHANNELS)?;
         let config = Self {
+            fixed_point: FixedPoint::take(&mut f)?,
             sample_size: sample_size(&mut f, levels)?,
             in_channels: f.number("in_channels", 3, 1, CHANNELS)?,
             out_channels: f.number("out_channels", 3, 1, CHANNELS)?,

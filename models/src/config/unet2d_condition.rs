@@ -6,7 +6,7 @@ use masque_engine::graph::ops::Function;
 use serde_json::Value;
 
 use super::unet2d::{ACTIVATIONS, CHANNELS, blocks, sample_size};
-use super::{Downsample, Fields};
+use super::{Downsample, Fields, FixedPoint};
 use crate::ModelError;
 
 const DOWN: [(&str, bool); 2] = [("CrossAttnDownBlock2D", true), ("DownBlock2D", false)];
@@ -54,6 +54,8 @@ pub struct UNet2dConditionConfig {
     pub freq_shift: f32,
     /// Width of the time embedding.
     pub time_embedding_dim: usize,
+    /// Settings of the fixed-point plan that differ from the usual.
+    pub fixed_point: FixedPoint,
 }
 
 impl UNet2dConditionConfig {
@@ -87,6 +89,7 @@ impl UNet2dConditionConfig {
         let heads = f.per_level("attention_head_dim", 8, levels, CHANNELS)?;
         let heads = f.per_level_or_null("num_attention_heads", levels, CHANNELS)?.unwrap_or(heads);
         let config = Self {
+            fixed_point: FixedPoint::take(&mut f)?,
             sample_size: sample_size(&mut f, levels)?,
             in_channels: f.number("in_channels", 4, 1, CHANNELS)?,
             out_channels: f.number("out_channels", 4, 1, CHANNELS)?,

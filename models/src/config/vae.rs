@@ -5,8 +5,8 @@ use std::path::Path;
 use masque_engine::graph::ops::Function;
 use serde_json::Value;
 
-use super::Fields;
 use super::unet2d::{ACTIVATIONS, CHANNELS};
+use super::{Fields, FixedPoint};
 use crate::ModelError;
 
 /// The decoder of an `AutoencoderKL`.
@@ -30,6 +30,8 @@ pub struct VaeConfig {
     pub post_quant_conv: bool,
     /// Latents of the diffusion are those of the decoder times this.
     pub scaling_factor: f32,
+    /// Settings of the fixed-point plan that differ from the usual.
+    pub fixed_point: FixedPoint,
 }
 
 impl VaeConfig {
@@ -63,6 +65,7 @@ impl VaeConfig {
             f.choose("up_block_types", name, &[("UpDecoderBlock2D", ())])?;
         }
         let config = Self {
+            fixed_point: FixedPoint::take(&mut f)?,
             latent_channels: f.number("latent_channels", 4, 1, CHANNELS)?,
             out_channels: f.number("out_channels", 3, 1, CHANNELS)?,
             layers_per_block: f.number("layers_per_block", 1, 1, 32)?,

@@ -98,11 +98,12 @@ impl Op for Attention {
             keys: s.graph.node(node.inputs[1]).shape[1],
             width: node.shape[2] / self.heads,
             causal: self.causal,
+            tile: s.plan.config.tile,
         };
         let spec = SoftmaxSpec { scale: (shape.width as f64).sqrt().recip(), approx: s.plan.config.approx };
-        let ring = s.plan.ring;
+        let (ring, top) = (s.plan.ring, s.plan.config.maximum);
         let shares = inputs.iter_mut().map(|v| s.widen(v, ring)).collect::<Result<Vec<_>, _>>()?;
         let wires = open_all(&mut s.ctx, &[(&shares[0], 0, ring), (&shares[1], 0, ring), (&shares[2], 0, ring)])?;
-        Ok(attention(&mut s.ctx, &wires[0], &wires[1], &wires[2], &shape, &spec)?.into())
+        Ok(attention(&mut s.ctx, &wires[0], &wires[1], &wires[2], &shape, (&spec, top))?.into())
     }
 }

@@ -1,0 +1,123 @@
+//! `harness bench modules`: the networks of a model, each for itself.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use masque_engine::approx;
+use masque_engine::exec::{ExecError, Plan};
+use masque_engine::gpu::Gpu;
+use masque_engine::net::Link;
+use masque_models::ModuleConfig;
+
+use super::bench::{approximation, command_line, link};
+use crate::bench::modules::{self, Dealing, Report, SCHEMA, Source, Wanted};
+use crate::cli::GpuArgs;
+use crate::engine::{self, EngineError, Progress};
+use crate::error::{Error, Result};
+use crate::progress::Reporter;
+
+/// Flags of `harness bench modules`.
+#[derive(Args)]
+pub struct ModulesArgs {
+    /// A model's folder, the folder of one of its modules, or the name of a built-in configuration (sd15), whose weights
+    /// follow a rule
+    #[arg(long, value_name = "DIR|NAME")]
+    pub model: PathBuf,
+    /// Only these modules, by the names of their folders: text_encoder, unet, vae [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub module: Vec<String>,
+    /// Images whose evaluations are one batch
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub count: u16,
+    /// One evaluation of the UNet for each image; with classifier-free guidance a step takes two
+    #[arg(long)]
+    pub unguided: bool,
+    /// Functions that stand in for SiLU, GeLU, exp: precise, loose, cipherdm
+    #[arg(long, value_name = "NAME", default_value = "precise", value_parser = approximation)]
+    pub approx: approx::Approx,
+    /// Links between client and server, by semicolons: loopback, lan (3 Gbit/s, 0.3 ms), wan (400 Mbit/s, 4 ms), or as
+    /// 400mbit,4ms
+    #[arg(long, value_name = "LIST", value_delimiter = ';', default_value = "lan;wan", value_parser = link)]
+    pub link: Vec<Link>,
+    /// Timed evaluations for each link, after one that is not timed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub repeat: u16,
+    /// Deal while the parties compute: for modules whose corrections do not fit into memory at once
+    #[arg(long)]
+    pub overlap: bool,
+    /// Show no progress and no table
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Write all figures as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub json: Option<PathBuf>,
+    /// Write the table as CSV
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub csv: Option<PathBuf>,
+
+    /// Device flags.
+    #[command(flatten)]
+    pub gpu: GpuArgs,
+}
+
+/// Measures.
+pub fn execute(args: &ModulesArgs) -> Result<()> {
+    for file in [&args.json, &args.csv].into_iter().flatten() {
+        super::writable(file)?;
+    }
+    let mut reporter = Reporter::new(args.quiet);
+    let report = report(args, &mut |p| reporter.event(&p));
+    reporter.finish();
+    let report = report?;
+    let put = |file: &Option<PathBuf>, text: String| match file {
+        Some(path) => std::fs::write(path, text).map_err(|e| Error::output(path, &e)),
+        None => Ok(()),
+    };
+    put(&args.json, serde_json::to_string_pretty(&report).map_err(EngineError::from)?)?;
+    put(&args.csv, modules::csv(&report))?;
+    if args.quiet { Ok(()) } else { super::print(&modules::text(&report)) }
+}
+
+fn report(args: &ModulesArgs, progress: &mut dyn FnMut(Progress)) -> std::result::Result<Report, EngineError> {
+    let source = Source::find(&args.model)?;
+    let mut networks = source.networks()?;
+    for name in &args.module {
+        if !networks.iter().any(|n| n.name == name) {
+            let names: Vec<&str> = networks.iter().map(|n| n.name).filter(|n| !n.is_empty()).collect();
+            let known = if names.is_empty() { "the folder is one module itself".into() } else { names.join(", ") };
+            return Err(format!("--module {name}: the model has no such module; there are: {known}").into());
+        }
+    }
+    networks.retain(|n| args.module.is_empty() || args.module.iter().any(|name| n.name == name));
+    // What does not fit is found before anything is computed.
+    let mut jobs = vec![];
+    for network in &networks {
+        let unet = matches!(network.config, ModuleConfig::Unet(_) | ModuleConfig::ClassUnet(_));
+        let n = usize::from(args.count) * if unet && !args.unguided { 2 } else { 1 };
+        let forward = modules::example(&network.config, n, network.extents)?;
+        Plan::new(&forward.graph, network.config.plan(args.approx)).map_err(ExecError::Plan)?;
+        jobs.push((&network.config, forward, source.weights(network)?));
+    }
+    let choice = engine::adapter_choice(&args.gpu.clone().resolve());
+    let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
+    let dealing = if args.overlap { Dealing::Meanwhile } else { Dealing::Before };
+    let wanted = Wanted { approx: args.approx, links: args.link.clone(), repeat: args.repeat.into(), dealing };
+    let mut report = Report {
+        schema: SCHEMA.into(),
+        command: command_line(),
+        adapter: engine::adapter_report(&gpus[0].describe()),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        model: args.model.display().to_string(),
+        approx: args.approx.to_string(),
+        count: args.count.into(),
+        repeat: args.repeat.into(),
+        dealt_before: !args.overlap,
+        rows: vec![],
+    };
+    for (config, forward, weights) in jobs {
+        progress(Progress::Phase(config.kind()));
+        report.rows.push(modules::measure(gpus.clone(), config, forward, &weights, &wanted)?);
+    }
+    Ok(report)
+}
