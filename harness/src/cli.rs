@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
-use crate::config::{AdapterChoice, GpuConfig, Kernels, Secret};
+use crate::config::{AdapterChoice, GpuConfig, Kernels, Mode, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
 #[derive(Parser)]
@@ -55,6 +55,8 @@ impl Command {
         match self {
             Self::Run(args) if args.all_roles() => 3,
             Self::Eval(args) if args.on_shares() => 3,
+            Self::Forward(args) if args.mode == Mode::Secure => 3,
+            Self::Eval(args) if args.mode == Mode::Secure => 3,
             Self::Bench { .. } => 3,
             _ => 1,
         }
