@@ -176,3 +176,32 @@ fn sums_and_copies_are_exact() {
         check(&mut r, &want, 0.0, "scale", |r, out| scale(r, -1.7, &ab, out, a.len()).unwrap());
     }
 }
+
+#[test]
+fn largest_of_windows() {
+    let mut r = recorder();
+    for (image, kernel, stride) in
+        [([2, 7, 5, 3], 2, 2), ([1, 9, 9, 4], 3, 2), ([3, 4, 6, 1], 3, 1), ([1, 1, 1, 5], 1, 1), ([2, 8, 3, 2], 2, 3)]
+    {
+        let s = PoolShape { image, kernel, stride };
+        let x: Vec<f32> = draw(image.iter().product(), 5).iter().map(|v| v - 0.9).collect();
+        let input = r.upload_slice(&x).unwrap();
+        let want = reference::max_pool::max_pool(&x, &s);
+        check(&mut r, &want, 0.0, &format!("{s:?}"), |r, out| max_pool(r, &input, &s, out).unwrap());
+    }
+}
+
+#[test]
+fn rounding_in_place() {
+    let mut r = recorder();
+    let mut x: Vec<f32> = draw(5000, 6).iter().map(|v| 9.0 * v).collect();
+    x.extend([0.5, 1.5, -0.5, -2.5, 0.03125, 1e6, -0.0]);
+    for bits in [0, 3, 4, 12] {
+        let want = reference::round::round(bits, &x);
+        let buf = r.upload_slice(&[x.as_slice(), &[f32::NAN; GUARD]].concat()).unwrap();
+        round(&mut r, bits, &buf, x.len()).unwrap();
+        let got: Vec<f32> = r.read_slice(&buf, x.len() + GUARD).unwrap();
+        assert_eq!(got[..x.len()], want, "{bits} bits");
+        assert!(got[x.len()..].iter().all(|g| g.is_nan()), "{bits} bits: wrote past the end");
+    }
+}

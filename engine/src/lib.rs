@@ -9,7 +9,7 @@
 //! * [`correlated`]: keys, and the addresses under which masks are drawn.
 //! * [`kernels`]: products, convolutions and plaintext layers as calls; [`mod@reference`]: their plain twins.
 //! * [`gpu`]: devices, buffers, recordings. [`net`]: addressed messages between roles.
-//! * [`approx`]: the polynomials that stand in for costly functions. [`trace`]: what a role did when.
+//! * [`approx`]: the polynomials that stand in for costly functions; [`functions`]: those of a plaintext run. [`trace`]: what a role did when.
 //! * [`testing`]: three roles in one process.
 //!
 //! Security: semi-honest roles of which no two work together. What each learns stands in the README; a protocol that shows
@@ -17,6 +17,7 @@
 pub mod approx;
 pub mod correlated;
 pub mod exec;
+pub mod functions;
 pub mod gpu;
 pub mod graph;
 pub mod kernels;

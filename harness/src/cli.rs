@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{bench, dealer, forward, make_weights, model_info, plan, run, serve};
-use crate::config::{AdapterChoice, GpuConfig, Kernels, Secret};
+use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
+use crate::config::{AdapterChoice, GpuConfig, Kernels, Mode, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
 #[derive(Parser)]
@@ -39,6 +39,8 @@ pub enum Command {
     Forward(Box<forward::ForwardArgs>),
     /// Write a folder with the weights of a full-size model by a documented rule: nothing to download
     MakeWeights(make_weights::MakeWeightsArgs),
+    /// Compare functions and methods on many images: tables, pictures, intervals
+    Eval(Box<eval::EvalArgs>),
     /// Measure operations on shares
     Bench {
         /// What to measure
@@ -52,6 +54,9 @@ impl Command {
     pub fn roles(&self) -> usize {
         match self {
             Self::Run(args) if args.all_roles() => 3,
+            Self::Eval(args) if args.on_shares() => 3,
+            Self::Forward(args) if args.mode == Mode::Secure => 3,
+            Self::Eval(args) if args.mode == Mode::Secure => 3,
             Self::Bench { .. } => 3,
             _ => 1,
         }

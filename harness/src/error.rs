@@ -26,6 +26,14 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A file that was named cannot be used.
+    #[error("{}: {what}", path.display())]
+    Input {
+        /// File at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Results cannot be written.
     #[error("cannot write {}: {what}", path.display())]
     Output {
@@ -54,6 +62,11 @@ impl Error {
     /// A model error.
     pub fn model(path: &Path, what: impl Into<String>) -> Self {
         Self::Model { path: path.into(), what: what.into() }
+    }
+
+    /// An error in a file that was named.
+    pub fn input(path: &Path, what: impl Into<String>) -> Self {
+        Self::Input { path: path.into(), what: what.into() }
     }
 
     /// True if the reader of standard output went away, which is no failure of ours.

@@ -10,6 +10,7 @@ pub mod cmd;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod eval;
 pub mod html;
 pub mod images;
 pub mod job;

@@ -3,6 +3,7 @@
 use masque_engine::graph::ops::{Conv2d, Function};
 use masque_engine::graph::{GraphBuilder, GraphError, Id, elements};
 
+use crate::ModelError;
 use crate::config::Downsample;
 use crate::tap::REPEATED;
 
@@ -20,11 +21,15 @@ pub(crate) struct Blocks {
     /// Time embedding that they add, before the non-linearity.
     pub(crate) embedding: Option<Id>,
     activated: Option<Id>,
+    /// Beginning of the paths whose self-attention maps are identities.
+    pub(crate) identity: Option<String>,
+    /// Such attentions so far.
+    pub(crate) identities: usize,
 }
 
 impl Blocks {
     pub(crate) fn new(g: GraphBuilder, groups: usize, eps: f32, act: Function, embedding: Option<Id>) -> Self {
-        Self { g, groups, eps, act, embedding, activated: None }
+        Self { g, groups, eps, act, embedding, activated: None, identity: None, identities: 0 }
     }
 
     pub(crate) fn channels(&self, x: Id) -> usize {
@@ -82,13 +87,34 @@ impl Blocks {
         let at = |name: &str| format!("{path}.{name}");
         let tokens = self.tokens(path, x)?;
         let tokens = self.g.group_norm(&at("group_norm"), tokens, groups, self.eps)?;
-        let q = self.g.linear(&at("to_q"), tokens, c, true)?;
-        let k = self.g.linear(&at("to_k"), tokens, c, true)?;
-        let v = self.g.linear(&at("to_v"), tokens, c, true)?;
-        let y = self.g.attention(&at("core"), q, k, v, heads)?;
+        let y = if self.is_identity(path) {
+            self.g.linear(&at("to_v"), tokens, c, true)?
+        } else {
+            let q = self.g.linear(&at("to_q"), tokens, c, true)?;
+            let k = self.g.linear(&at("to_k"), tokens, c, true)?;
+            let v = self.g.linear(&at("to_v"), tokens, c, true)?;
+            self.g.attention(&at("core"), q, k, v, heads)?
+        };
         let y = self.g.linear(&at("to_out.0"), y, c, true)?;
         let y = self.g.reshape(&at("image"), y, &shape)?;
         self.g.add(path, y, x)
+    }
+
+    /// Whether the self-attention of that path is perturbed: every token then sees itself only.
+    pub(crate) fn is_identity(&mut self, path: &str) -> bool {
+        let identity = self.identity.as_ref().is_some_and(|block| path.starts_with(block.as_str()));
+        self.identities += usize::from(identity);
+        identity
+    }
+
+    /// Fails if no attention was perturbed although a block was named.
+    pub(crate) fn check_identity(&self) -> Result<(), ModelError> {
+        match &self.identity {
+            Some(block) if self.identities == 0 => Err(ModelError::Request(format!(
+                "no self-attention of the network has a path that begins with {block:?}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Halves the extents.

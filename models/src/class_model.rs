@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use masque_engine::graph::Graph;
+use masque_engine::graph::{Graph, Tensor, WeightError, WeightStore};
 
 use crate::config::{SchedulerConfig, UNet2dConfig};
 use crate::{Checkpoint, ModelError, unet2d};
@@ -59,5 +59,16 @@ impl ClassModel {
             *one = 1.0;
         }
         Ok(rows)
+    }
+}
+
+/// The network's weights.
+impl WeightStore for ClassModel {
+    fn tensor(&self, name: &str) -> Result<Tensor, WeightError> {
+        self.weights.tensor(name)
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        self.weights.digest()
     }
 }

@@ -1,11 +1,14 @@
 //! The judge: a small network that says what an image shows.
 //!
-//! It measures the quality of generated images and takes no part in their generation; it always runs in plain 32-bit
-//! arithmetic on the CPU. Three times 3x3 convolution, ReLU and 2x2 maximum; two linear layers with ReLU between.
+//! It measures the quality of generated images and takes no part in their generation. Three times 3x3 convolution, ReLU and
+//! 2x2 maximum; two linear layers with ReLU between. For few images there are plain loops on the CPU, for many a graph:
+//! [`Classifier::graph`], with the classifier itself as its weights.
 
 use std::path::Path;
 
-use masque_engine::graph::{Tensor, WeightSpec, WeightStore};
+use masque_engine::graph::ops::{Conv2d, Function};
+use masque_engine::graph::{Graph, GraphBuilder, Tensor, Visibility, WeightError, WeightSpec, WeightStore};
+use sha2::{Digest, Sha256};
 
 use crate::config::Fields;
 use crate::{Checkpoint, ModelError};
@@ -19,7 +22,9 @@ pub fn brightest(images: &[f32], channels: usize) -> Vec<f32> {
 /// Channels of the input and of the three convolutions.
 const CHANNELS: [usize; 4] = [1, 16, 32, 64];
 /// Width of the layer before the last.
-const FEATURES: usize = 64;
+pub const FEATURES: usize = 64;
+/// Name of the graph's input `[n, size, size, 1]`.
+pub const IMAGES: &str = "images";
 
 /// A trained classifier of square grey images with values in `[-1, 1]`.
 #[derive(Debug)]
@@ -63,6 +68,52 @@ impl Classifier {
         Ok(Self { size, convolutions, hidden: read("fc1")?, last: read("fc2")? })
     }
 
+    /// Height and width of the images.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The network for `n` images: `[n, FEATURES + classes]`, for each image the values before the last layer, then the
+    /// scores of the classes before softmax.
+    pub fn graph(&self, n: usize) -> Result<Graph, ModelError> {
+        let mut g = GraphBuilder::new("classifier");
+        let mut x = g.input(IMAGES, &[n, self.size, self.size, 1], Visibility::Public)?;
+        for (i, c) in CHANNELS.windows(2).enumerate() {
+            let path = format!("conv{}", i + 1);
+            x = g.conv2d(&path, x, Conv2d::same(&path, c[0], c[1], 3))?;
+            x = g.activation(&format!("relu{}", i + 1), x, Function::Relu)?;
+            x = g.max_pool(&format!("pool{}", i + 1), x, 2, 2)?;
+        }
+        // A layer on all positions is a convolution with a single one; it takes the weights as torch flattens images.
+        let fc1 = Conv2d {
+            path: "fc1".into(),
+            inputs: CHANNELS[3],
+            outputs: FEATURES,
+            kernel: self.size / 8,
+            stride: 1,
+            pad: 0,
+            pad_after: 0,
+        };
+        x = g.conv2d("fc1", x, fc1)?;
+        x = g.activation("relu4", x, Function::Relu)?;
+        let features = g.reshape("features", x, &[n, FEATURES])?;
+        let scores = g.linear("fc2", features, self.classes(), true)?;
+        let out = g.concat("out", features, scores)?;
+        Ok(g.finish(out))
+    }
+
+    fn layer(&self, path: &str) -> Option<(&Layer, Vec<usize>)> {
+        let side = self.size / 8;
+        Some(match path {
+            "conv1" => (self.convolutions.first()?, vec![CHANNELS[1], CHANNELS[0], 3, 3]),
+            "conv2" => (self.convolutions.get(1)?, vec![CHANNELS[2], CHANNELS[1], 3, 3]),
+            "conv3" => (self.convolutions.get(2)?, vec![CHANNELS[3], CHANNELS[2], 3, 3]),
+            "fc1" => (&self.hidden, vec![FEATURES, CHANNELS[3], side, side]),
+            "fc2" => (&self.last, vec![self.classes(), FEATURES]),
+            _ => return None,
+        })
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.last.bias.len()
@@ -95,6 +146,28 @@ impl Classifier {
         let mut features = self.hidden.apply(&planes);
         features.iter_mut().for_each(|x| *x = x.max(0.0));
         features
+    }
+}
+
+/// The weights of [`Classifier::graph`].
+impl WeightStore for Classifier {
+    fn tensor(&self, name: &str) -> Result<Tensor, WeightError> {
+        let found = name.rsplit_once('.').and_then(|(path, part)| Some((self.layer(path)?, part)));
+        match found {
+            Some(((layer, shape), "weight")) => Ok(Tensor { shape, data: layer.weight.clone() }),
+            Some(((layer, shape), "bias")) => Ok(Tensor { shape: shape[..1].to_vec(), data: layer.bias.clone() }),
+            _ => Err(WeightError::Missing { store: "the classifier".into(), tensor: name.into() }),
+        }
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let mut h = Sha256::new();
+        for layer in self.convolutions.iter().chain([&self.hidden, &self.last]) {
+            for value in layer.weight.iter().chain(&layer.bias) {
+                h.update(value.to_le_bytes());
+            }
+        }
+        h.finalize().into()
     }
 }
 

@@ -3,7 +3,7 @@
 //! A model here is a folder as diffusers writes it. [`ClassModel::open`] and [`StableDiffusion::open`] read and check one;
 //! [`ClassModel::graph`] and [`StableDiffusionConfig`] turn networks into engine graphs, [`Schedule`] a configuration into the
 //! steps of a sampler. Graphs know nothing of shares, GPUs or peers; the loops in [`sampling`], [`text_to_image`] and
-//! [`secure_text`] run them.
+//! [`secure_text`] run them, [`evaluation`] does for experiments.
 
 mod blocks;
 mod class_model;
@@ -11,6 +11,7 @@ pub mod classifier;
 pub mod clip_text;
 pub mod config;
 mod error;
+pub mod evaluation;
 pub mod forward;
 mod guidance;
 pub mod info;

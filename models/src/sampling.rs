@@ -107,7 +107,7 @@ impl Architecture {
 /// Where the scheduler clips, the prediction is derived again from the clipped image (diffusers'
 /// `use_clipped_model_output=True`): the step then starts from one consistent pair. With the prediction left as it was the
 /// shipped digit model draws broken digits in 50 steps.
-fn clip(scheduler: &SchedulerConfig) -> Clip {
+pub(crate) fn clip(scheduler: &SchedulerConfig) -> Clip {
     match Clip::of(scheduler) {
         Clip::Sample(r) => Clip::Rederive(r),
         other => other,
@@ -141,8 +141,11 @@ pub struct Guidance {
 
 /// As [`guided_step`].
 pub fn guided_by(step: &Step, clip: Clip, guidance: &Guidance) -> GuidedStep {
-    let Guidance { scale, eta, weight } = *guidance;
-    let g = eta * weight.at(step);
+    mixed(step, clip, guidance.scale, guidance.eta * guidance.weight.at(step))
+}
+
+/// As [`guided_step`], with the weight `g` of the known prediction.
+pub(crate) fn mixed(step: &Step, clip: Clip, scale: f64, g: f64) -> GuidedStep {
     let mix = |sample: f64, eps: f64| Mix {
         sample,
         conditional: eps * (scale - g),

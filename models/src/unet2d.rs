@@ -38,7 +38,14 @@ pub fn timestep_features(t: f32, dim: usize, flip_sin_to_cos: bool, freq_shift: 
 /// Builds the network for `n` images at once.
 pub fn graph(config: &UNet2dConfig, n: usize) -> Result<Graph, ModelError> {
     check_batch(n)?;
-    Ok(Net::build(config, n)?)
+    Net::build(config, n, None)
+}
+
+/// The network with identities for the attention maps of a block, as perturbed-attention guidance needs it. It reads fewer
+/// weights.
+pub fn perturbed(config: &UNet2dConfig, n: usize, block: &str) -> Result<Graph, ModelError> {
+    check_batch(n)?;
+    Net::build(config, n, Some(block))
 }
 
 /// Refuses impossible numbers of images.
@@ -63,7 +70,7 @@ struct Net<'a> {
 }
 
 impl<'a> Net<'a> {
-    fn build(config: &'a UNet2dConfig, n: usize) -> Result<Graph, GraphError> {
+    fn build(config: &'a UNet2dConfig, n: usize, identity: Option<&str>) -> Result<Graph, ModelError> {
         let ([h, w], channels) = (config.sample_size, &config.block_out_channels);
         let mut g = GraphBuilder::new("unet2d");
         let sample = g.input(SAMPLE, &[n, h, w, config.in_channels], Visibility::Secret)?;
@@ -73,7 +80,8 @@ impl<'a> Net<'a> {
             let class = g.embedding("class_embedding", class, config.time_embedding_dim)?;
             embedding = g.add("embedding", embedding, class)?;
         }
-        let b = Blocks::new(g, config.norm_num_groups, config.norm_eps, config.act_fn, Some(embedding));
+        let mut b = Blocks::new(g, config.norm_num_groups, config.norm_eps, config.act_fn, Some(embedding));
+        b.identity = identity.map(str::to_owned);
         let mut net = Self { config, b };
         let x = net.b.conv("conv_in", sample, channels[0], 3)?;
         let (x, mut skips) = net.down(x)?;
@@ -82,6 +90,7 @@ impl<'a> Net<'a> {
         let x = net.b.norm("conv_norm_out", x)?;
         let x = net.b.g.activation("conv_act", x, config.conv_act_fn)?;
         let x = net.b.conv("conv_out", x, config.out_channels, 3)?;
+        net.b.check_identity()?;
         Ok(net.b.g.finish(x))
     }
 

@@ -18,7 +18,29 @@ const GROUP_EPS: f32 = 1e-6;
 const LAYER_EPS: f32 = 1e-5;
 
 /// Builds the network for `n` latents of `h` x `w` with conditions of that many tokens.
-pub fn graph(config: &UNet2dConditionConfig, n: usize, [h, w]: [usize; 2], tokens: usize) -> Result<Graph, ModelError> {
+pub fn graph(config: &UNet2dConditionConfig, n: usize, size: [usize; 2], tokens: usize) -> Result<Graph, ModelError> {
+    checked(config, n, size, tokens, None)
+}
+
+/// The network with identities for the self-attention maps of a block, as perturbed-attention guidance needs it. It reads
+/// fewer weights.
+pub fn perturbed(
+    config: &UNet2dConditionConfig,
+    n: usize,
+    size: [usize; 2],
+    tokens: usize,
+    block: &str,
+) -> Result<Graph, ModelError> {
+    checked(config, n, size, tokens, Some(block))
+}
+
+fn checked(
+    config: &UNet2dConditionConfig,
+    n: usize,
+    [h, w]: [usize; 2],
+    tokens: usize,
+    identity: Option<&str>,
+) -> Result<Graph, ModelError> {
     check_batch(n)?;
     let halved = 1 << (config.block_out_channels.len() - 1);
     if h == 0 || w == 0 || !h.is_multiple_of(halved) || !w.is_multiple_of(halved) {
@@ -28,7 +50,7 @@ pub fn graph(config: &UNet2dConditionConfig, n: usize, [h, w]: [usize; 2], token
     if tokens == 0 {
         return Err(ModelError::Request("a condition without tokens".into()));
     }
-    Ok(Net::build(config, n, [h, w], tokens)?)
+    Net::build(config, n, [h, w], tokens, identity)
 }
 
 struct Net<'a> {
@@ -43,13 +65,15 @@ impl<'a> Net<'a> {
         n: usize,
         [h, w]: [usize; 2],
         tokens: usize,
-    ) -> Result<Graph, GraphError> {
+        identity: Option<&str>,
+    ) -> Result<Graph, ModelError> {
         let channels = &config.block_out_channels;
         let mut g = GraphBuilder::new("unet2d_condition");
         let sample = g.input(SAMPLE, &[n, h, w, config.in_channels], Visibility::Secret)?;
         let context = g.input(CONTEXT, &[n, tokens, config.cross_attention_dim], Visibility::Secret)?;
         let embedding = time_embedding(&mut g, n, channels[0], config.time_embedding_dim, config.act_fn)?;
-        let b = Blocks::new(g, config.norm_num_groups, config.norm_eps, config.act_fn, Some(embedding));
+        let mut b = Blocks::new(g, config.norm_num_groups, config.norm_eps, config.act_fn, Some(embedding));
+        b.identity = identity.map(str::to_owned);
         let mut net = Self { config, b, context };
         let x = net.b.conv("conv_in", sample, channels[0], 3)?;
         let (x, mut skips) = net.down(x)?;
@@ -58,6 +82,7 @@ impl<'a> Net<'a> {
         let x = net.b.norm("conv_norm_out", x)?;
         let x = net.b.g.activation("conv_act", x, config.act_fn)?;
         let x = net.b.conv("conv_out", x, config.out_channels, 3)?;
+        net.b.check_identity()?;
         Ok(net.b.g.finish(x))
     }
 
@@ -153,8 +178,13 @@ impl<'a> Net<'a> {
     }
 
     fn attention(&mut self, path: &str, x: Id, y: Id, heads: usize) -> Built {
-        let (c, g) = (self.b.channels(x), &mut self.b.g);
+        let (c, identity) = (self.b.channels(x), x == y && self.b.is_identity(path));
+        let g = &mut self.b.g;
         let at = |name: &str| format!("{path}.{name}");
+        if identity {
+            let v = g.linear(&at("to_v"), y, c, false)?;
+            return g.linear(&at("to_out.0"), v, c, true);
+        }
         let q = g.linear(&at("to_q"), x, c, false)?;
         let k = g.linear(&at("to_k"), y, c, false)?;
         let v = g.linear(&at("to_v"), y, c, false)?;

@@ -6,7 +6,7 @@ use naga::{Expression, Function, Handle, Scalar, ScalarKind, TypeInner};
 use crate::{Shader, all};
 
 /// Kernels on plaintext; with `F32` others are, too.
-pub const PLAINTEXT: [&str; 12] = [
+pub const PLAINTEXT: [&str; 14] = [
     "activation",
     "add",
     "gather",
@@ -14,8 +14,10 @@ pub const PLAINTEXT: [&str; 12] = [
     "group_norm_parts",
     "group_norm_scale",
     "layer_norm",
+    "max_pool",
     "product",
     "relu",
+    "round",
     "scale",
     "softmax",
     "table",

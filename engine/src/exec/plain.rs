@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ExecError;
-use crate::approx::Approx;
+use crate::functions::Functions;
 use crate::gpu::{Buf, Gpu, Recorder};
 use crate::graph::ops::Function;
 use crate::graph::{Graph, Id, Node, Shape, Tensor, WeightStore, elements};
-use crate::kernels::{Exponential, Packed, Table};
+use crate::kernels::{Exponential, Packed, Table, round};
 
 /// Sees a node and its value.
 type Tap<'a> = dyn FnMut(&Node, &[f32]) + 'a;
@@ -32,7 +32,7 @@ pub struct PlainCtx<'a> {
     pub rec: &'a mut Recorder,
     graph: &'a Graph,
     weights: &'a dyn WeightStore,
-    approx: Approx,
+    functions: &'a Functions,
     cache: &'a mut Cache,
     inputs: &'a HashMap<String, Buf>,
 }
@@ -98,13 +98,12 @@ impl PlainCtx<'_> {
         Ok(packed)
     }
 
-    /// The stand-in for an activation, if this run uses one. A ReLU is itself in every set.
+    /// The stand-in for an activation, if this run uses one.
     pub fn table(&mut self, name: &'static str, function: Function) -> Result<Option<Table>, ExecError> {
         if let Some(t) = self.cache.tables.get(name) {
             return Ok(t.clone());
         }
-        let stand_in = if function == Function::Relu { None } else { self.approx.activation(function) };
-        let table = stand_in.map(|f| Table::new(self.rec, &f)).transpose()?;
+        let table = self.functions.activation(function).map(|f| Table::new(self.rec, &f)).transpose()?;
         self.cache.tables.insert(name, table.clone());
         Ok(table)
     }
@@ -114,7 +113,7 @@ impl PlainCtx<'_> {
         if let Some(e) = &self.cache.exponential {
             return Ok(e.clone());
         }
-        let e = Exponential::new(self.rec, self.approx)?;
+        let e = Exponential::of(self.rec, self.functions.exponential.clone())?;
         Ok(self.cache.exponential.insert(e).clone())
     }
 
@@ -139,14 +138,14 @@ impl PlainCtx<'_> {
 pub struct PlainState {
     graph: Arc<Graph>,
     weights: Arc<dyn WeightStore>,
-    approx: Approx,
+    functions: Functions,
     cache: Cache,
 }
 
 impl PlainState {
-    /// Reads no weights yet.
-    pub fn new(graph: Arc<Graph>, weights: Arc<dyn WeightStore>, approx: Approx) -> Self {
-        Self { graph, weights, approx, cache: Cache::default() }
+    /// Reads no weights yet. The functions are a set of stand-ins or chosen one by one.
+    pub fn new(graph: Arc<Graph>, weights: Arc<dyn WeightStore>, functions: impl Into<Functions>) -> Self {
+        Self { graph, weights, functions: functions.into(), cache: Cache::default() }
     }
 
     /// The weights.
@@ -166,11 +165,17 @@ impl PlainState {
             rec,
             graph: &self.graph,
             weights: &*self.weights,
-            approx: self.approx,
+            functions: &self.functions,
             cache: &mut self.cache,
             inputs: given,
         };
-        node.op.plain(&mut ctx, node, inputs)
+        let value = node.op.plain(&mut ctx, node, inputs)?;
+        if let Some(bits) = self.functions.fraction
+            && !node.op.weights().is_empty()
+        {
+            round(rec, bits, &value, elements(&node.shape))?;
+        }
+        Ok(value)
     }
 }
 
@@ -181,9 +186,14 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// An executor; reads no weights yet.
-    pub fn new(gpu: Arc<Gpu>, graph: Arc<Graph>, weights: Arc<dyn WeightStore>, approx: Approx) -> Self {
-        Self { rec: Recorder::new(gpu), state: PlainState::new(graph, weights, approx) }
+    /// An executor; reads no weights yet. The functions are a set of stand-ins or chosen one by one.
+    pub fn new(
+        gpu: Arc<Gpu>,
+        graph: Arc<Graph>,
+        weights: Arc<dyn WeightStore>,
+        functions: impl Into<Functions>,
+    ) -> Self {
+        Self { rec: Recorder::new(gpu), state: PlainState::new(graph, weights, functions) }
     }
 
     /// The graph.

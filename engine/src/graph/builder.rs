@@ -132,6 +132,11 @@ impl GraphBuilder {
         self.add_node(name, ops::Concat, &[a, b])
     }
 
+    /// Largest values of square windows.
+    pub fn max_pool(&mut self, name: &str, x: Id, kernel: usize, stride: usize) -> Built {
+        self.add_node(name, ops::MaxPool { kernel, stride }, &[x])
+    }
+
     /// Nearest-neighbour upsampling by two.
     pub fn upsample(&mut self, name: &str, x: Id) -> Built {
         self.add_node(name, ops::Upsample, &[x])

@@ -19,8 +19,13 @@ pub struct Exponential {
 impl Exponential {
     /// That of a set of approximations.
     pub fn new(rec: &Recorder, approx: Approx) -> Result<Self, GpuError> {
+        Self::of(rec, approx.exponential())
+    }
+
+    /// A stand-in, or the exponential itself.
+    pub fn of(rec: &Recorder, form: Option<Exp>) -> Result<Self, GpuError> {
         let exact = Self { table: None, code: 0, slope: 1.0, start: 0.0, squarings: 0, cutoff: f64::NEG_INFINITY };
-        Ok(match approx.exponential() {
+        Ok(match form {
             None => exact,
             Some(Exp::Poly(f)) => Self { table: Some(Table::new(rec, &f)?), code: 1, ..exact },
             Some(Exp::RepeatedSquaring { log2, cutoff }) => Self { code: 2, squarings: log2, cutoff, ..exact },

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod bench_modules;
 pub mod dealer;
 pub mod devices;
+pub mod eval;
 pub mod forward;
 pub mod make_weights;
 pub mod model_info;
@@ -26,6 +27,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Serve(args) => serve::execute(args),
         Command::Devices => devices::execute(),
         Command::Plan(args) => plan::execute(&args),
+        Command::Eval(args) => eval::execute(*args),
         Command::ModelInfo(args) => model_info::execute(&args),
         Command::Forward(args) => forward::execute(*args),
         Command::MakeWeights(args) => make_weights::execute(&args),
