@@ -56,7 +56,6 @@ impl Command {
             Self::Run(args) if args.all_roles() => 3,
             Self::Eval(args) if args.on_shares() => 3,
             Self::Forward(args) if args.mode == Mode::Secure => 3,
-            Self::Eval(args) if args.mode == Mode::Secure => 3,
             Self::Bench { .. } => 3,
             _ => 1,
         }
