@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use masque_engine::exec::{ExecError, Plan, PlanConfig};
+use masque_engine::exec::{ExecError, PlanConfig};
 use masque_models::sampling::{self, Guidance, Job};
 use masque_models::{
     ModelError, Module, Origin, Part, Schedule, SchedulerConfig, StableDiffusionConfig, TextJob, TextRequest,
@@ -135,8 +135,7 @@ impl Architecture {
             (Self::Class(model), Task::Class(job)) => {
                 let graph = model.graph(job)?;
                 let usual = PlanConfig { approx: job.approx, ..PlanConfig::default() };
-                let config = model.unet.fixed_point.of(usual);
-                let plan = Plan::new(&graph, config).map_err(ExecError::Plan)?;
+                let plan = model.unet.fixed_point.plan(&graph, usual).map_err(ExecError::Plan)?;
                 Ok(vec![Part { module: Module::Unet, graph, plan }])
             }
             (Self::Text(model), Task::Text(request)) => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use masque_engine::approx::Approx;
-use masque_engine::exec::PlanConfig;
+use masque_engine::exec::{Plan, PlanConfig, PlanError};
 use masque_engine::graph::{Graph, WeightSpec};
 use serde_json::Value;
 
@@ -109,11 +109,14 @@ impl ModuleConfig {
         }
     }
 
-    /// Settings of the fixed-point plan that suit it.
-    pub fn plan(&self, approx: Approx) -> PlanConfig {
+    /// The fixed-point plan of its graph.
+    pub fn plan(&self, graph: &Graph, approx: Approx) -> Result<Plan, PlanError> {
+        let usual = PlanConfig { approx, ..PlanConfig::default() };
         match self {
-            Self::Text(_) => clip_text::plan(approx),
-            _ => PlanConfig { approx, ..PlanConfig::default() },
+            Self::Text(c) => c.fixed_point.plan(graph, clip_text::plan(approx)),
+            Self::ClassUnet(c) => c.fixed_point.plan(graph, usual),
+            Self::Unet(c) => c.fixed_point.plan(graph, usual),
+            Self::Decoder(c) => c.fixed_point.plan(graph, usual),
         }
     }
 

@@ -13,6 +13,7 @@ use masque_engine::protocol::{Ctx, Map, Role, Share, add_public, concat, repeat_
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::config::FixedPoint;
 use crate::sampling::{SamplingError, client_share, guided_by};
 use crate::{
     Clip, ModelError, Module, Schedule, StableDiffusionConfig, TextJob, clip_text, unet2d_condition, vae_decoder,
@@ -102,19 +103,19 @@ impl TextRequest {
         let job = &self.job;
         let usual = |approx| PlanConfig { approx, ..PlanConfig::default() };
         let mut parts = Vec::new();
-        let mut part = |module, graph: Graph, config| -> Result<(), SamplingError> {
-            let plan = Plan::new(&graph, config).map_err(ExecError::Plan)?;
+        let mut part = |module, graph: Graph, own: FixedPoint, usual| -> Result<(), SamplingError> {
+            let plan = own.plan(&graph, usual).map_err(ExecError::Plan)?;
             parts.push(Part { module, graph: Arc::new(graph), plan });
             Ok(())
         };
         if self.text_encoder == Place::Secure {
             let graph = config.text_graph(self.prompts_at_once(config))?;
-            part(Module::TextEncoder, graph, config.text.fixed_point.of(clip_text::plan(job.approx_text)))?;
+            part(Module::TextEncoder, graph, config.text.fixed_point, clip_text::plan(job.approx_text))?;
         }
-        part(Module::Unet, config.unet_graph(job.batch())?, config.unet.fixed_point.of(usual(job.approx)))?;
+        part(Module::Unet, config.unet_graph(job.batch())?, config.unet.fixed_point, usual(job.approx))?;
         if self.vae == Place::Secure {
             let graph = config.vae_graph(self.latents_at_once(config))?;
-            part(Module::Vae, graph, config.vae.fixed_point.of(usual(job.approx_vae)))?;
+            part(Module::Vae, graph, config.vae.fixed_point, usual(job.approx_vae))?;
         }
         Ok(parts)
     }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use common::asset;
+use masque_engine::exec::PlanConfig;
 use masque_engine::graph::{Graph, Shape, WeightSpec, WeightStore, elements};
+use masque_models::config::FixedPoint;
 use masque_models::presets::Preset;
 use masque_models::vae_decoder::Latent;
 use masque_models::{Checkpoint, Info, StableDiffusion, StableDiffusionConfig, VaeConfig, vae_decoder, weight_rule};
@@ -178,4 +180,20 @@ fn weights_belong_to_one_node_each() {
         assert_eq!(names.len(), weights.len(), "{}", graph.name);
         assert!(weights.iter().all(|w| elements(&w.shape) > 0));
     }
+}
+
+#[test]
+fn the_full_model_has_plans() {
+    let sd = Preset::named("sd15").unwrap().config().unwrap();
+    let usual = PlanConfig::default;
+    let unet = sd.unet.fixed_point.plan(&sd.unet_graph(2).unwrap(), usual()).unwrap();
+    assert_eq!((unet.config.activation, unet.ring), (11, 52));
+    assert!(unet.nodes.iter().all(|n| n.layer.is_none_or(|k| k <= 64)));
+    // Groups of 512 x 512 x 8 elements: two bits less for sums of squares.
+    let vae = sd.vae.fixed_point.plan(&sd.vae_graph(1).unwrap(), usual()).unwrap();
+    assert_eq!((vae.config.activation, vae.ring), (10, 52));
+    // What a configuration says is taken as it is.
+    let asked = FixedPoint { activation: Some(12), ..FixedPoint::default() };
+    let refused = asked.plan(&sd.vae_graph(1).unwrap(), usual()).unwrap_err().to_string();
+    assert!(refused.contains("sums of squares need 56 bits") && refused.contains("fixed_point"), "{refused}");
 }

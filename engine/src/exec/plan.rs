@@ -46,6 +46,29 @@ impl Default for PlanConfig {
     }
 }
 
+impl PlanConfig {
+    /// Ring of activations: what the widest sum of squares in the graph needs.
+    fn ring(&self, graph: &Graph) -> u32 {
+        let norms = graph.nodes.iter().filter(|n| n.visibility == Visibility::Secret);
+        let needed = norms
+            .filter_map(|n| n.op.statistics(&n.shape))
+            .map(|(positions, width)| NormShape::ring(positions, width, self.variance, self.activation));
+        needed.fold(LEAST_RING, u32::max)
+    }
+
+    /// The same with fewer fraction bits of activations, down to 8, where sums of squares would not fit otherwise: groups of
+    /// a decoder of 512 x 512 pixels have 2^21 elements.
+    pub fn fitting(self, graph: &Graph) -> Self {
+        let fewer = (LEAST_FRACTION..=self.activation).rev().map(|activation| Self { activation, ..self.clone() });
+        fewer.into_iter().find(|c| c.ring(graph) <= MOST_RING).unwrap_or(self)
+    }
+}
+
+/// Smallest and largest ring of activations, and fewest fraction bits of theirs.
+const LEAST_RING: u32 = 36;
+const MOST_RING: u32 = 52;
+const LEAST_FRACTION: u32 = 8;
+
 /// Why no plan exists.
 #[derive(Debug, thiserror::Error)]
 #[error("{node}: {what}")]
@@ -106,7 +129,8 @@ impl Planner<'_> {
     pub fn layer(&self, fx: u32) -> (u32, Format) {
         let f = if self.is_output { self.config.port } else { self.config.activation };
         let shift = fx + self.config.weight - f;
-        let k = (self.ring + shift).next_multiple_of(4);
+        // Where 64 bits are too few, the result has fewer than the ring of activations: who needs that opens it once.
+        let k = (self.ring + shift).next_multiple_of(4).min(64);
         (k, Format { k: k - shift, f })
     }
 }
@@ -114,18 +138,13 @@ impl Planner<'_> {
 impl Plan {
     /// Computes the plan, or names the node that cannot be held.
     pub fn new(graph: &Graph, config: PlanConfig) -> Result<Self, PlanError> {
-        let mut ring = 36;
-        for n in &graph.nodes {
-            let secret = n.visibility == Visibility::Secret;
-            if let (true, Some((positions, width))) = (secret, n.op.statistics(&n.shape)) {
-                ring = ring.max(NormShape::ring(positions, width, config.variance, config.activation));
-            }
-        }
-        if ring > 52 {
+        let ring = config.ring(graph);
+        if ring > MOST_RING {
             return Err(PlanError {
                 node: graph.name.clone(),
                 what: format!(
-                    "sums of squares need {ring} bits; lower the activations' fraction bits or the largest variance"
+                    "sums of squares need {ring} bits, {MOST_RING} are the most; lower the activations' fraction bits or \
+                     the largest variance (`fixed_point` in the network's config.json)"
                 ),
             });
         }
@@ -157,13 +176,6 @@ impl Plan {
                             node: n.name.clone(),
                             what: format!("a ring of {} bits cannot hold {} fraction bits", format.k, format.f),
                         });
-                    }
-                    if let Some(k) = layer.filter(|k| *k > 64) {
-                        let what = format!(
-                            "the layer needs a ring of {k} bits, 64 are the most; lower the activations' fraction bits or \
-                             the largest variance"
-                        );
-                        return Err(PlanError { node: n.name.clone(), what });
                     }
                     NodePlan { format: Some(format), wanted: wanted[i], layer }
                 }

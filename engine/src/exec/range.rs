@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ExecError, Plain, Plan};
+use super::{ExecError, NARROW, Plain, Plan};
 use crate::approx::Approx;
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Node, WeightStore, elements};
@@ -13,7 +13,8 @@ use crate::graph::{Graph, Node, WeightStore, elements};
 /// The server calls it with inputs that are public, before it takes part in anything: neither side learns anything about
 /// the other. It is a test on one input, not a proof for all.
 ///
-/// Checked per node: `|v| < 2^(k - f - 1)` for a result with `k` ring and `f` fraction bits; the largest magnitude that
+/// Checked per node: `|v| < 2^(k - f - 1)` for a result with `k` ring and `f` fraction bits (at most 24 ring bits where a wire of
+/// 24 may carry it on); the largest magnitude that
 /// its readers declare ([`Op::largest_input`](crate::graph::Op::largest_input)); for normalisations the largest variance
 /// of the plan. A value that is not finite fails as well.
 pub fn check_ranges(
@@ -56,7 +57,10 @@ fn misfit(node: &Node, what: &'static str, found: f64, bound: f64) -> ExecError 
 
 /// Per node the magnitude that its result must stay below.
 fn bounds(graph: &Graph, plan: &Plan) -> Vec<f64> {
-    let own = |i: usize| plan.nodes[i].format.map_or(f64::INFINITY, |x| f64::from(x.k as i32 - x.f as i32 - 1).exp2());
+    // A share in a smaller ring than that of activations is lifted through a wire of as few bits as that.
+    let bits = |k: u32| if k < plan.ring { k.min(NARROW) } else { k };
+    let own =
+        |i: usize| plan.nodes[i].format.map_or(f64::INFINITY, |x| f64::from(bits(x.k) as i32 - x.f as i32 - 1).exp2());
     let mut bounds: Vec<f64> = (0..graph.nodes.len()).map(own).collect();
     for node in &graph.nodes {
         let Some(most) = node.op.largest_input(&plan.config) else { continue };

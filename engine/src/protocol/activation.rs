@@ -174,6 +174,11 @@ impl Plan {
     }
 }
 
+/// Largest ring that [`activation`] can be asked for, with `f` fraction bits before and after.
+pub fn activation_ring(f: u32) -> u32 {
+    (64 - (SMALL.max(f + 1) - f)) / 4 * 4
+}
+
 /// Applies a table to every element: `f` fraction bits, in a ring of at least `to` bits.
 ///
 /// * Before: a wire in Z_2^k with `|x| < 2^(k-2)`, inside the window's signed range. After: additive share.

@@ -24,7 +24,7 @@ mod row_softmax;
 mod softmax;
 
 pub use crate::net::Role;
-pub use activation::{activation, activation_cost};
+pub use activation::{activation, activation_cost, activation_ring};
 pub use attention::{ATTENTION_TILE, AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use conv::{conv2d, conv2d_cost};

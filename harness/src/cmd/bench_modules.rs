@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use masque_engine::approx;
-use masque_engine::exec::{ExecError, Plan};
+use masque_engine::exec::ExecError;
 use masque_engine::gpu::Gpu;
 use masque_engine::net::Link;
 use masque_models::ModuleConfig;
@@ -96,7 +96,7 @@ fn report(args: &ModulesArgs, progress: &mut dyn FnMut(Progress)) -> std::result
         let unet = matches!(network.config, ModuleConfig::Unet(_) | ModuleConfig::ClassUnet(_));
         let n = usize::from(args.count) * if unet && !args.unguided { 2 } else { 1 };
         let forward = modules::example(&network.config, n, network.extents)?;
-        Plan::new(&forward.graph, network.config.plan(args.approx)).map_err(ExecError::Plan)?;
+        network.config.plan(&forward.graph, args.approx).map_err(ExecError::Plan)?;
         jobs.push((&network.config, forward, source.weights(network)?));
     }
     let choice = engine::adapter_choice(&args.gpu.clone().resolve());

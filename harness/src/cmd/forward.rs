@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use masque_engine::approx;
 use masque_engine::correlated::Scope;
-use masque_engine::exec::{ExecError, Plain, Plan, check_ranges};
+use masque_engine::exec::{ExecError, Plain, check_ranges};
 use masque_engine::graph::{Tensor, WeightStore};
 use masque_engine::net::Link;
 use masque_engine::protocol::Cost;
@@ -130,7 +130,7 @@ fn evaluate(
             (Plain::new(gpu, forward.graph.clone(), weights, approx).run(&forward.borrowed())?, None)
         }
         Mode::Secure => {
-            let plan = Plan::new(&forward.graph, module.plan(approx)).map_err(ExecError::Plan)?;
+            let plan = module.plan(&forward.graph, approx).map_err(ExecError::Plan)?;
             let trio = Trio::open(&choice, Link::LOOPBACK)?;
             progress(Progress::Phase("checking ranges"));
             check_ranges(trio.gpu(), forward.graph.clone(), weights.clone(), &plan, &forward.borrowed())?;

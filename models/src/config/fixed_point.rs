@@ -1,6 +1,7 @@
 //! What a network's values on shares need, where the usual fixed-point plan does not suit it.
 
-use masque_engine::exec::PlanConfig;
+use masque_engine::exec::{Plan, PlanConfig, PlanError};
+use masque_engine::graph::Graph;
 use serde::Deserialize;
 
 use super::Fields;
@@ -36,6 +37,12 @@ impl FixedPoint {
             Self { activation: Some(a), .. } if !(8..=16).contains(&a) => bad("activation is not in 8..=16"),
             it => Ok(it),
         }
+    }
+
+    /// The plan of a graph: the usual settings, with as many fraction bits as its normalisations leave room for, and these
+    /// differences.
+    pub fn plan(self, graph: &Graph, usual: PlanConfig) -> Result<Plan, PlanError> {
+        Plan::new(graph, self.of(usual.fitting(graph)))
     }
 
     /// The usual settings with these differences.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use masque_engine::approx::Approx;
 use masque_engine::correlated::Scope;
-use masque_engine::exec::{ExecError, Plain, Plan, Secure};
+use masque_engine::exec::{ExecError, Plain, Secure};
 use masque_engine::gpu::Gpu;
 use masque_engine::graph::{Tensor, WeightStore};
 use masque_engine::net::Link;
@@ -73,7 +73,7 @@ impl Session {
         weights: &Arc<dyn WeightStore>,
         approx: Approx,
     ) -> Result<Self> {
-        let plan = Plan::new(&forward.graph, config.plan(approx)).map_err(ExecError::Plan)?;
+        let plan = config.plan(&forward.graph, approx).map_err(ExecError::Plan)?;
         let trio = Trio::on(gpus, Link::LOOPBACK)?;
         let start = Instant::now();
         let mut trio = trio.session(&forward.graph, &plan, weights)?;
