@@ -6,7 +6,7 @@ use super::report::Report;
 use super::table::{COLUMNS, RATIOS, ratio, stated};
 use super::{Result, picture};
 use crate::html::STYLE;
-use crate::html::markup::{escape, fill};
+use crate::html::markup::{escape, facts, fill};
 use crate::units;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -88,8 +88,7 @@ fn settings(report: &Report) -> String {
         ("Link", report.link.clone()),
         ("Timed repetitions", report.repeat.to_string()),
     ];
-    let body: String = rows.iter().map(|(k, v)| format!("<tr><th>{k}</th><td>{}</td></tr>\n", escape(v))).collect();
-    format!("<table>{body}</table>")
+    facts(&rows)
 }
 
 #[cfg(test)]

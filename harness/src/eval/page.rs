@@ -6,7 +6,7 @@ use super::report::Report;
 use super::statistics::Estimate;
 use super::table::{columns, notes};
 use crate::html::STYLE;
-use crate::html::markup::{escape, fill, to_base64};
+use crate::html::markup::{escape, facts, fill, to_base64};
 use crate::units;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -109,8 +109,7 @@ fn settings(report: &Report) -> String {
         ("Seed", report.seed.to_string()),
         ("Judge", report.judge.clone().unwrap_or_else(|| "none".into())),
     ];
-    let body: String = rows.iter().map(|(k, v)| format!("<tr><th>{k}</th><td>{}</td></tr>\n", escape(v))).collect();
-    format!("<table>{body}</table>")
+    facts(&rows)
 }
 
 #[cfg(test)]

@@ -58,6 +58,12 @@ pub fn png_size(png: &[u8]) -> Option<(u32, u32)> {
     Some((number(16)?, number(20)?))
 }
 
+/// A table of names and what they stand for.
+pub fn facts(rows: &[(&str, String)]) -> String {
+    let body: String = rows.iter().map(|(k, v)| format!("<tr><th>{k}</th><td>{}</td></tr>\n", escape(v))).collect();
+    format!("<table>{body}</table>")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::config::Mode;
 use crate::report::{OfflineBytes, OnlineBytes, Report};
 use crate::units;
 
-use markup::{escape, fill, png_size, to_base64};
+use markup::{escape, facts, fill, png_size, to_base64};
 
 const TEMPLATE: &str = include_str!("template.html");
 /// Colours and type of all pages.
@@ -185,11 +185,7 @@ fn settings(report: &Report) -> String {
         rows.push(("Decoder", module(text.vae, text.approx_vae)));
     }
     let (left, right) = rows.split_at(rows.len().div_ceil(2));
-    let table = |rows: &[(&str, String)]| -> String {
-        let body: String = rows.iter().map(|(k, v)| format!("<tr><th>{k}</th><td>{}</td></tr>\n", escape(v))).collect();
-        format!("<table>{body}</table>")
-    };
-    format!("<div class=\"pair\">{}{}</div>", table(left), table(right))
+    format!("<div class=\"pair\">{}{}</div>", facts(left), facts(right))
 }
 
 fn footer(report: &Report) -> String {
