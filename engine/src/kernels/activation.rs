@@ -2,7 +2,7 @@
 
 use super::lanes;
 use crate::approx::{Piecewise, Segment};
-use crate::gpu::{Buf, GpuError, Kernel, Recorder};
+use crate::gpu::{Buf, GpuError, Recorder};
 use crate::graph::ops::Function;
 use crate::{args, bufs};
 
@@ -56,12 +56,14 @@ pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize
             return rec.run(&kernel, args![n: n / lane], bufs![x: x, out: out], n / lane);
         }
         Curve::Table(t) => {
-            let params = args![n: n, borders: t.borders, width: t.width];
-            return rec.run(&Kernel::new("table"), params, bufs![x: x, table: &t.buf, out: out], n);
+            let (kernel, lane) = lanes("table", &[n]);
+            let params = args![n: n / lane, borders: t.borders, width: t.width];
+            return rec.run(&kernel, params, bufs![x: x, table: &t.buf, out: out], n / lane);
         }
         Curve::Exact(Function::Silu) => 0u32,
         Curve::Exact(Function::QuickGelu) => 1,
         Curve::Exact(Function::Gelu) => 2,
     };
-    rec.run(&Kernel::new("activation"), args![n: n, f: code], bufs![x: x, out: out], n)
+    let (kernel, lane) = lanes("activation", &[n]);
+    rec.run(&kernel, args![n: n / lane, f: code], bufs![x: x, out: out], n / lane)
 }
