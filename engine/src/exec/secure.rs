@@ -264,8 +264,7 @@ impl Secure {
         at: usize,
         f: impl FnOnce(&mut Self) -> Result<T, ExecError>,
     ) -> Result<T, ExecError> {
-        let (busy, wait, cost, aside) =
-            (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost(), self.ctx.set_aside());
+        let (busy, wait, cost, aside) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost(), self.ctx.set_aside());
         self.ctx.rec.section(section(at)).map_err(ExecError::Gpu)?;
         let out = f(self)?;
         let now = self.ctx.set_aside();

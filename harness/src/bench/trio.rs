@@ -223,6 +223,13 @@ impl<S: State> Trio<S> {
         }
     }
 
+    /// The devices' work is measured by sections from now on.
+    pub fn start_meters(&mut self) {
+        for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
+            state.ctx().rec.start_meter();
+        }
+    }
+
     /// Every role records what it does, with times from `origin` on.
     pub fn start_trace(&mut self, origin: Instant) {
         for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
