@@ -69,9 +69,9 @@ pub fn text(report: &Report) -> String {
     if let Some(paper) = &report.paper {
         let _ = writeln!(
             text,
-            "Paper: {} and {} x 2^30 bytes both ways ({} functions, 512x512, guided step of two samples, revealed row maxima, 3 Gbit/s, \
+            "Paper: {} s and {} x 2^30 bytes both ways ({} functions, 512x512, guided step of two samples, revealed row maxima, 3 Gbit/s, \
              0.3 ms); here {} x 2^30.",
-            units::seconds(paper.seconds),
+            paper.seconds,
             paper.gigabytes,
             paper.approx,
             gib(online),
