@@ -102,7 +102,7 @@ fn check_costs(report: &Report, graph: &Graph, plan: &Plan) {
 #[test]
 fn bytes_are_those_of_the_formulas() {
     let place = Place::new();
-    let (text, report, csv) = step(&place, "tiny-unet-a", &["--latent", "8", "--link", "loopback"]);
+    let (text, report, csv) = step(&place, "tiny-unet-a", &["--latent", "8", "--link", "loopback", "--warm"]);
     let (graph, plan) = planned("tiny-unet-a", 1, 8, Approx::Loose, RowMaximum::Secure);
     check_costs(&report, &graph, &plan);
     assert!(report.relative_error > 0.0 && report.relative_error <= LARGEST_ERROR, "{}", report.relative_error);

@@ -43,6 +43,9 @@ pub struct StepArgs {
     /// Link between client and server: loopback, lan (3 Gbit/s, 0.3 ms), wan (400 Mbit/s, 4 ms), or as 400mbit,4ms
     #[arg(long, value_name = "LINK", default_value = "lan", value_parser = link)]
     pub link: Link,
+    /// Evaluate once before, so that kernels are compiled: the time is that of any later step
+    #[arg(long)]
+    pub warm: bool,
     /// Stop with an error when the process holds more memory than this [default: nine tenths of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub memory: Option<u64>,
@@ -159,6 +162,7 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
         weights: source.weights(network)?,
         link: args.link,
         batch,
+        warm: args.warm,
         trace: args.trace.is_some(),
     };
     let (report, events) = step::measure(gpus, wanted, look)?;

@@ -28,8 +28,8 @@ fn kind(op: &str) -> usize {
 }
 
 /// Sums by kind, of parts of client, server and dealer; kinds that the graph has none of are left out. Bytes and rounds are
-/// the client's account.
-pub fn rows(graph: &Graph, parts: &[Part]) -> Vec<Row> {
+/// the client's account, which goes on from evaluation to evaluation: those of an earlier one are taken off.
+pub fn rows(graph: &Graph, parts: &[Part], earlier: &[Part]) -> Vec<Row> {
     let mut rows = KINDS.map(|kind| Row { kind: kind.into(), ..Row::default() });
     let Some(client) = parts.first() else { return vec![] };
     for (at, stats) in client.stats.iter().enumerate() {
@@ -37,14 +37,16 @@ pub fn rows(graph: &Graph, parts: &[Part]) -> Vec<Row> {
         let is = node.map_or(OTHER, |n| kind(n.op.name()));
         let nonlinear = node.map_or(0, |n| graph.nonlinear(n));
         let softmax = is == PRODUCTS;
-        let NodeStats { wait, cost, softmax: (aside, aside_wait), .. } = stats;
-        let mut row = row(*cost - *aside, *wait - *aside_wait, parts, section(at));
+        let already = earlier.first().map_or_else(NodeStats::default, |p| p.stats[at].clone());
+        let (aside, aside_wait) = (stats.softmax.0 - already.softmax.0, stats.softmax.1 - already.softmax.1);
+        let (cost, wait) = (stats.cost - already.cost - aside, stats.wait - already.wait - aside_wait);
+        let mut row = row(cost, wait, parts, section(at));
         row.layers = u64::from(node.is_some_and(|n| !n.inputs.is_empty()));
         row.macs = node.map_or(0, |n| graph.macs(n));
         row.elements = if softmax { 0 } else { nonlinear };
         rows[is].add(&row);
         if softmax {
-            let mut row = self::row(*aside, *aside_wait, parts, section(at) + 1);
+            let mut row = self::row(aside, aside_wait, parts, section(at) + 1);
             (row.layers, row.elements) = (1, nonlinear);
             rows[SOFTMAX].add(&row);
         }

@@ -39,6 +39,8 @@ pub struct Wanted<'a> {
     pub link: Link,
     /// Samples evaluated together.
     pub batch: usize,
+    /// Whether an evaluation that is not measured comes first.
+    pub warm: bool,
     /// Whether the roles record what they do.
     pub trace: bool,
 }
@@ -48,7 +50,7 @@ pub type Trace = Vec<(Role, Vec<Event>)>;
 
 /// Evaluates a network in plaintext, then on shares.
 pub fn measure(gpus: [Arc<Gpu>; 3], wanted: Wanted<'_>, look: &Look) -> Result<(Report, Trace)> {
-    let Wanted { module, forward, plan, weights, link, batch, trace } = wanted;
+    let Wanted { module, forward, plan, weights, link, batch, warm, trace } = wanted;
     let (forward, adapter) = (Arc::new(forward), engine::adapter_report(&gpus[0].describe()));
     let (graph, config) = (forward.graph.clone(), &plan.config);
     look.phase("the plaintext network");
@@ -59,6 +61,7 @@ pub fn measure(gpus: [Arc<Gpu>; 3], wanted: Wanted<'_>, look: &Look) -> Result<(
     look.networks(&graph, config.tile);
     let mut session = Session::open(gpus, forward.clone(), &plan, &weights, &|role| look.watch(role))?;
     session.shape(link);
+    let before = if warm { session.evaluate(Dealing::Meanwhile)?.parts } else { vec![] };
     match trace {
         true => session.start_trace(Instant::now()),
         false => session.start_meters(),
@@ -70,7 +73,7 @@ pub fn measure(gpus: [Arc<Gpu>; 3], wanted: Wanted<'_>, look: &Look) -> Result<(
     drop(session);
 
     let (max_error, relative_error, destroyed) = compared(&one.output, &should);
-    let kinds = kinds::rows(&graph, &one.parts);
+    let kinds = kinds::rows(&graph, &one.parts, &before);
     let mut total = Row { kind: "all".into(), ..Row::default() };
     kinds.iter().for_each(|k| total.add(k));
     let counted = (one.cost.to_server, one.cost.to_client, one.cost.offline);

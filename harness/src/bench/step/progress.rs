@@ -95,12 +95,11 @@ impl Look {
     /// Looks on at a role: all for their memory, the client for how far it is.
     pub fn watch(&self, role: Role) -> Option<Watch> {
         let (shown, layers, limit) = (self.shown.clone(), self.network.get()?.clone(), self.limit);
-        let mut evaluating = None;
+        let mut now = None;
         Some(Box::new(move |at: Scope| {
             enough(limit)?;
             let Some(layer) = layers.get(at.node as usize).filter(|_| role == Role::Client) else { return Ok(()) };
-            let begins = evaluating != Some(at.eval > 0);
-            evaluating = Some(at.eval > 0);
+            let begins = now.replace(at.eval) != Some(at.eval);
             let ((from, to), what) = match at.eval {
                 0 => (layer.setup, "sharing weights"),
                 _ => (layer.work, "evaluating"),
