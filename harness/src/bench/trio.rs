@@ -17,8 +17,8 @@ use super::stock::{Announcer, Stock, stocked};
 use crate::engine::EngineError;
 use crate::session;
 
-/// Longest silence between roles.
-const STALL: Duration = Duration::from_secs(120);
+/// Longest silence between roles: a layer of a full-size network takes its time where three of them share few cores.
+const STALL: Duration = Duration::from_secs(600);
 
 /// What a role holds between phases.
 pub trait State: Send {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use masque_engine::correlated::Scope;
-use masque_engine::graph::{Graph, elements};
+use masque_engine::graph::{Graph, Node, elements};
 use masque_engine::protocol::{Role, Watch};
 
 use crate::{engine, units};
@@ -38,9 +38,10 @@ struct Layer {
     tiles: f64,
 }
 
-/// Rough seconds of a multiply-accumulate, of an element that a function is evaluated on, and of any other element, with three
-/// roles on a machine. Only their ratios matter.
+/// Rough seconds of a multiply-accumulate, of a weight, of an element that a function is evaluated on, and of any other
+/// element, with three roles on a machine. Only their ratios matter.
 const MAC: f64 = 0.4e-9;
+const WEIGHT: f64 = 20e-9;
 const FUNCTION: f64 = 2e-6;
 const ELEMENT: f64 = 0.2e-6;
 
@@ -73,12 +74,11 @@ impl Look {
 
     /// The network that comes next; attention goes in tiles of so many scores.
     pub fn networks(&self, graph: &Graph, tile: usize) {
-        let setup = |n: &masque_engine::graph::Node| {
-            n.op.weights().iter().map(|w| elements(&w.shape)).sum::<usize>() as f64 + 1000.0
-        };
-        let work = |n: &masque_engine::graph::Node| {
-            let all = elements(&n.shape) as f64;
-            graph.macs(n) as f64 * MAC + graph.nonlinear(n) as f64 * FUNCTION + all * ELEMENT
+        let weights = |n: &Node| n.op.weights().iter().map(|w| elements(&w.shape)).sum::<usize>() as f64;
+        let setup = |n: &Node| weights(n) + 1000.0;
+        let work = |n: &Node| {
+            let (functions, all) = (graph.nonlinear(n) as f64, elements(&n.shape) as f64);
+            graph.macs(n) as f64 * MAC + weights(n) * WEIGHT + functions * FUNCTION + all * ELEMENT
         };
         let totals = graph.nodes.iter().fold((0.0, 0.0), |(a, b), n| (a + setup(n), b + work(n)));
         let mut at = (0.0, 0.0);

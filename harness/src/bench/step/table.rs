@@ -29,6 +29,7 @@ pub fn text(report: &Report) -> String {
         "client",
         "server",
         "dealer",
+        "rate",
         "to server",
         "to client",
         "offline",
@@ -97,11 +98,23 @@ fn cells(row: &Row) -> Vec<String> {
         units::seconds(row.client_s),
         units::seconds(row.server_s),
         units::seconds(row.dealer_s),
+        rate(row),
         units::bytes(row.to_server_bytes),
         units::bytes(row.to_client_bytes),
         units::bytes(row.offline_bytes),
         row.rounds.to_string(),
     ]
+}
+
+/// What the slowest device gets done: multiply-accumulates, or else elements.
+fn rate(row: &Row) -> String {
+    let slowest = row.client_s.max(row.server_s).max(row.dealer_s);
+    match (row.macs, row.elements) {
+        _ if slowest <= 0.0 => String::new(),
+        (0, 0) => String::new(),
+        (0, elements) => format!("{:.0} ns each", slowest * 1e9 / elements as f64),
+        (macs, _) => format!("{:.2} GMAC/s", macs as f64 / slowest / 1e9),
+    }
 }
 
 fn role(role: &RoleFigures) -> Vec<String> {
