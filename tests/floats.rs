@@ -209,9 +209,13 @@ fn largest_and_mean_of_windows() {
 #[test]
 fn taps_side_by_side() {
     let mut r = recorder();
-    for (image, kernel) in
-        [([2, 5, 6, 8], [1, 7]), ([1, 6, 5, 4], [7, 1]), ([2, 4, 3, 3], [3, 3]), ([3, 1, 2, 5], [3, 5]), ([1, 1, 1, 1], [1, 1])]
-    {
+    for (image, kernel) in [
+        ([2, 5, 6, 8], [1, 7]),
+        ([1, 6, 5, 4], [7, 1]),
+        ([2, 4, 3, 3], [3, 3]),
+        ([3, 1, 2, 5], [3, 5]),
+        ([1, 1, 1, 1], [1, 1]),
+    ] {
         let s = UnfoldShape { image, kernel };
         let x = draw(image.iter().product(), 7);
         let input = r.upload_slice(&x).unwrap();

@@ -12,9 +12,9 @@ use masque_engine::exec::Plain;
 use masque_engine::gpu::{AdapterChoice, Gpu};
 use masque_engine::graph::{Graph, Tensor, WeightError, WeightStore};
 use masque_models::clip::{self, ClipModel};
+use masque_models::clip_text;
 use masque_models::inception::{self, Inception};
 use masque_models::weight_rule::{RuleWeights, stream};
-use masque_models::clip_text;
 
 /// Of means and features between 0 and 10, as a fraction of `1 + |expected|`.
 const TOLERANCE: f32 = 1e-4;
@@ -92,7 +92,9 @@ fn one_grey_channel_counts_three_times() {
     // Larger than the network's extent, two of them: every row of the first comes before the second.
     let two = [vec![0.25; 310 * 305], vec![-0.5; 310 * 305]].concat();
     let prepared = inception::prepared(&two, [310, 305, 1]);
-    assert!(prepared[..299 * 299 * 3].iter().all(|v| *v == 0.25) && prepared[299 * 299 * 3..].iter().all(|v| *v == -0.5));
+    assert!(
+        prepared[..299 * 299 * 3].iter().all(|v| *v == 0.25) && prepared[299 * 299 * 3..].iter().all(|v| *v == -0.5)
+    );
 }
 
 #[test]
@@ -113,8 +115,7 @@ fn clip_text_and_images() {
     let inputs = [(clip::IMAGES, pixels.as_slice()), (clip::CLASS, &class)];
     let images = plain(clip::vision_graph(config, 3).unwrap(), model.clone()).run(&inputs).unwrap();
     check(&images, &known.f32("known.image"), "image");
-    let cosines: Vec<f32> =
-        clip::cosines(&images, &texts, config.projection_dim).iter().map(|c| *c as f32).collect();
+    let cosines: Vec<f32> = clip::cosines(&images, &texts, config.projection_dim).iter().map(|c| *c as f32).collect();
     check(&cosines, &known.f32("known.cosine"), "cosine");
 }
 
@@ -127,8 +128,11 @@ fn files_that_do_not_fit() {
         std::fs::copy(asset("fixtures/tiny-clip").join(file), folder.path().join(file)).unwrap();
     }
     let config = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
-    std::fs::write(folder.path().join("config.json"), config.replace("\"projection_dim\": 24", "\"projection_dim\": 25"))
-        .unwrap();
+    std::fs::write(
+        folder.path().join("config.json"),
+        config.replace("\"projection_dim\": 24", "\"projection_dim\": 25"),
+    )
+    .unwrap();
     let error = ClipModel::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("text_projection.weight has shape [24, 32], expected [25, 32]"), "{error}");
 }

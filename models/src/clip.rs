@@ -4,9 +4,7 @@
 use std::path::Path;
 
 use masque_engine::graph::ops::Conv2d;
-use masque_engine::graph::{
-    Graph, GraphBuilder, GraphError, Tensor, Visibility, WeightError, WeightSpec, WeightStore,
-};
+use masque_engine::graph::{Graph, GraphBuilder, GraphError, Tensor, Visibility, WeightError, WeightSpec, WeightStore};
 use serde::Deserialize;
 
 use crate::clip_text::{self, Layer};
@@ -116,15 +114,8 @@ fn vision(config: &ClipConfig, n: usize) -> Result<Graph, GraphError> {
     let mut g = GraphBuilder::new("clip_vision");
     let images = g.input(IMAGES, &[n, c.image_size, c.image_size, 3], Visibility::Public)?;
     let class = g.input(CLASS, &[n, width], Visibility::Public)?;
-    let patches = Conv2d {
-        path: PATCHES.into(),
-        inputs: 3,
-        outputs: width,
-        kernel,
-        stride: kernel,
-        pad: 0,
-        pad_after: 0,
-    };
+    let patches =
+        Conv2d { path: PATCHES.into(), inputs: 3, outputs: width, kernel, stride: kernel, pad: 0, pad_after: 0 };
     let x = g.conv2d(PATCHES, images, patches)?;
     let x = g.reshape("patches", x, &[n, side * side * width])?;
     let x = g.concat("tokens.row", class, x)?;

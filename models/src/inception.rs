@@ -185,13 +185,15 @@ impl Net {
         x = self.halve(
             "Mixed_6a",
             x,
-            &[("branch3x3", &[], 384), ("branch3x3dbl_3", &[("branch3x3dbl_1", 64, [1, 1]), ("branch3x3dbl_2", 96, [3, 3])], 96)],
+            &[
+                ("branch3x3", &[], 384),
+                ("branch3x3dbl_3", &[("branch3x3dbl_1", 64, [1, 1]), ("branch3x3dbl_2", 96, [3, 3])], 96),
+            ],
         )?;
         for (block, width) in [("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)] {
             x = self.crosses(block, x, width)?;
         }
-        let long =
-            [("branch7x7x3_1", 192, [1, 1]), ("branch7x7x3_2", 192, [1, 7]), ("branch7x7x3_3", 192, [7, 1])];
+        let long = [("branch7x7x3_1", 192, [1, 1]), ("branch7x7x3_2", 192, [1, 7]), ("branch7x7x3_3", 192, [7, 1])];
         x = self.halve(
             "Mixed_7a",
             x,

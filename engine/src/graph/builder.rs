@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::ops::{self, Op};
-use crate::kernels;
 use super::{Graph, GraphError, Id, Node, Shape, Visibility};
+use crate::kernels;
 
 /// Collects nodes; the methods named like operations are the vocabulary models are written in.
 #[derive(Debug)]

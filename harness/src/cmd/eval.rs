@@ -232,7 +232,8 @@ impl EvalArgs {
             return Err(Error::Setting("--method fks needs a classifier; name its folder with --judge".into()));
         }
         if judge.is_none() && self.features.is_none() && real.is_some() {
-            let what = "--real needs a network for its features; name a classifier with --judge or a file with --features";
+            let what =
+                "--real needs a network for its features; name a classifier with --judge or a file with --features";
             return Err(Error::Setting(what.into()));
         }
         if self.clip.is_some() && model.kind != Kind::Text {
@@ -243,7 +244,23 @@ impl EvalArgs {
         // Whole sessions on shares, so that a batch is a number of them.
         let batch = (self.batch as usize).next_multiple_of(SESSION);
         let (gpu, seed, out, quiet) = (self.gpu.resolve(), self.seed, self.out, self.quiet);
-        Ok(Config { model: model.path, rows, title, wishes, batch, seed, judge, features, clip, real, gpu, out, kept, markdown, quiet })
+        Ok(Config {
+            model: model.path,
+            rows,
+            title,
+            wishes,
+            batch,
+            seed,
+            judge,
+            features,
+            clip,
+            real,
+            gpu,
+            out,
+            kept,
+            markdown,
+            quiet,
+        })
     }
 }
 

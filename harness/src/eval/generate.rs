@@ -253,8 +253,7 @@ pub fn clean(images: &[f32]) -> Vec<f32> {
 pub fn check_secure(row: &Row, text: bool) -> Result<()> {
     let capped = matches!(row.method, Method::Guidance { cap: Some(_), .. });
     let other = matches!(row.method, Method::Pag { .. } | Method::Fks { .. });
-    if row.mode == Mode::Secure
-        && (capped || other || row.stress.is_some() || (!text && row.sampler != Sampler::Ddim))
+    if row.mode == Mode::Secure && (capped || other || row.stress.is_some() || (!text && row.sampler != Sampler::Ddim))
     {
         let name = row.name();
         let what = match text {

@@ -187,12 +187,7 @@ fn figures(row: &Row, batch: &Batch, extents: [usize; 3]) -> Found {
     }
 }
 
-fn judged(
-    found: &mut Found,
-    f: &Findings,
-    wanted: Option<&[usize]>,
-    siblings: Option<&Vec<usize>>,
-) {
+fn judged(found: &mut Found, f: &Findings, wanted: Option<&[usize]>, siblings: Option<&Vec<usize>>) {
     if let Some(wanted) = wanted {
         let hits = wanted.iter().zip(&f.classes).filter(|(a, b)| a == b).count();
         found.accuracy = share(hits, wanted.len());

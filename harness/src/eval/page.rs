@@ -82,7 +82,9 @@ mod tests {
         for outside in ["<script", "https://", "url(", "@import", "<link", "<b>"] {
             assert!(!html.contains(outside), "the page refers to {outside}");
         }
-        for part in ["llvmpipe &lt;b&gt;", "loose + guidance 0.1 respaced", "base64,AQID", "not Inception", "<svg></svg>"] {
+        for part in
+            ["llvmpipe &lt;b&gt;", "loose + guidance 0.1 respaced", "base64,AQID", "not Inception", "<svg></svg>"]
+        {
             assert!(html.contains(part), "{part} is missing");
         }
     }

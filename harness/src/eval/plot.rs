@@ -47,9 +47,12 @@ fn draw(text: &mut String, judged: &[(&str, Estimate)]) -> std::result::Result<(
         .draw()?;
     let at = |i: usize| i as f64 + 0.5;
     let name = TextStyle::from(("sans-serif", 14).into_font()).color(&INK).pos(Pos::new(HPos::Right, VPos::Center));
-    chart.draw_series(judged.iter().enumerate().map(|(i, (row, _))| {
-        EmptyElement::at((0.0, at(i))) + Text::new((*row).to_owned(), (-12, 0), name.clone())
-    }))?;
+    chart.draw_series(
+        judged
+            .iter()
+            .enumerate()
+            .map(|(i, (row, _))| EmptyElement::at((0.0, at(i))) + Text::new((*row).to_owned(), (-12, 0), name.clone())),
+    )?;
     let line = |(i, (_, e)): (usize, &(&str, Estimate))| {
         PathElement::new(vec![(e.low, at(i)), (e.high, at(i))], GREEN.stroke_width(2))
     };

@@ -61,7 +61,8 @@ pub fn around(n: usize, times: usize, f: impl Fn(&[usize]) -> Option<f64>) -> Op
     let value = f(&all)?;
     let found: Vec<f64> = resamples(n).take(times).filter_map(|rows| f(&rows)).collect();
     let centre = found.iter().sum::<f64>() / found.len().max(1) as f64;
-    let variance = found.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / found.len().saturating_sub(1).max(1) as f64;
+    let variance =
+        found.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / found.len().saturating_sub(1).max(1) as f64;
     let half = Z * variance.sqrt();
     Some(Estimate { value, low: (value - half).max(0.0), high: value + half })
 }
