@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use masque_models::Origin;
 
-use crate::config::{self, Approx, Batch, Mode, Secret};
+use crate::config::{self, Approx, Mode, Secret};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::prompts::{self, Line, Shard};
 use crate::subject::{Place, Prompt, Sampler, Subject, TextSettings};
+
+/// Images drawn at once.
+const AT_ONCE: usize = 4;
 
 /// What is drawn where no prompt is given.
 const PROMPTS: [&str; 4] =
@@ -28,10 +31,10 @@ pub struct TextArgs {
     #[arg(long, value_name = "FILE", help_heading = "Text to image")]
     #[arg(conflicts_with_all = ["prompt", "count", "class", "classes"])]
     pub prompts: Option<PathBuf>,
-    /// Images of the file that are drawn at once
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "prompts", help_heading = "Text to image")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub batch: u32,
+    /// Images drawn at once; memory grows with it [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Text to image")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub batch: Option<u32>,
     /// Draw every N-th image of the file only, from the I-th on; counts from 0
     #[arg(long, value_name = "I/N", requires = "prompts", help_heading = "Text to image")]
     pub shard: Option<Shard>,
@@ -53,12 +56,18 @@ pub struct TextArgs {
 }
 
 impl TextArgs {
+    /// Images drawn at once.
+    pub fn at_once(&self) -> usize {
+        self.batch.map_or(AT_ONCE, |n| n as usize)
+    }
+
     /// Refuses all of these flags for a model that draws classes.
     pub fn refuse(&self, model: &Model) -> Result<()> {
         let given = [
             ("--prompt", !self.prompt.is_empty()),
             ("--prompts", self.prompts.is_some()),
             ("--negative-prompt", self.negative_prompt.is_some()),
+            ("--batch", self.batch.is_some()),
             ("--sampler", self.sampler.is_some()),
             ("--approx-text", self.approx_text.is_some()),
             ("--approx-vae", self.approx_vae.is_some()),
@@ -71,17 +80,23 @@ impl TextArgs {
         }
     }
 
-    /// What these flags ask a text-to-image model for.
-    pub fn resolve(self, count: Option<u32>, seed: u64, mode: Mode, guided: bool) -> Result<(Subject, Option<Batch>)> {
+    /// What these flags ask a text-to-image model for, and the numbers of the images if they are a batch.
+    pub fn resolve(
+        self,
+        count: Option<u32>,
+        seed: u64,
+        mode: Mode,
+        guided: bool,
+    ) -> Result<(Subject, Option<Vec<usize>>)> {
         let text = self.settings(mode)?;
         if self.negative_prompt.is_some() && !guided {
             return Err(Error::Setting(
                 "--negative-prompt has no meaning with --guidance-scale 1; leave one of the two out".into(),
             ));
         }
-        let (lines, at_once) = match &self.prompts {
-            Some(file) => (prompts::read(file)?, Some(self.batch as usize)),
-            None => (self.lines(count)?, None),
+        let lines = match &self.prompts {
+            Some(file) => prompts::read(file)?,
+            None => self.lines(count)?,
         };
         if !guided && lines.iter().any(|line| line.negative_prompt.is_some()) {
             return Err(Error::Setting(
@@ -99,7 +114,7 @@ impl TextArgs {
             numbers.push(number);
         }
         let subject = Subject::Prompts { prompts: Secret(asked), origins, text };
-        Ok((subject, at_once.map(|at_once| Batch { numbers, at_once })))
+        Ok((subject, self.prompts.map(|_| numbers)))
     }
 
     /// The prompts of the command line, repeated to the count.
@@ -184,9 +199,9 @@ mod tests {
         std::fs::write(&file, "prompt,seed,negative_prompt\na,,\nb,9,\nc,,d\ne,,\n").expect("temporary file");
         let file = file.to_str().expect("a plain path");
         let config = resolve(&["--prompts", file, "--batch", "3", "--negative-prompt", "x"]).expect("good settings");
-        assert_eq!(config.batch, Some(Batch { numbers: vec![0, 1, 2, 3], at_once: 3 }));
+        assert_eq!((config.batch, config.at_once), (Some(vec![0, 1, 2, 3]), 3));
         let config = resolve(&["--prompts", file, "--shard", "1/2", "--seed", "5"]).expect("good settings");
-        assert_eq!(config.batch, Some(Batch { numbers: vec![1, 3], at_once: 4 }));
+        assert_eq!((config.batch, config.at_once), (Some(vec![1, 3]), 4));
         let (prompts, origins, _) = subject(&["--prompts", file, "--negative-prompt", "x", "--seed", "5"]);
         let said: Vec<_> = prompts.iter().map(|p| (p.text.as_str(), p.negative.as_str())).collect();
         assert_eq!(said, [("a", "x"), ("b", "x"), ("c", "d"), ("e", "x")]);
