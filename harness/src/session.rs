@@ -5,7 +5,8 @@
 //! fingerprint of graphs and plans. Set-up messages: 0 a role says who it is, 1 the job, 2 session and key, 3 whether the
 //! server can do the job, and the digest of its weights, by which a client knows the model of an earlier batch again.
 //!
-//! A session draws all images of its job, portion by portion.
+//! A session draws all images of its job, portion by portion. Before each the client hears from the server, in messages 4,
+//! that it prepares, as often as it needs for it, and then that it is ready.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,10 @@ use crate::task::{Architecture, Plans, Request};
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// The server's answers to a job.
+/// The server's answers to a job, and what it says before a portion.
 const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 0;
+const PREPARES: u8 = 2;
 
 impl Request {
     fn send(&self, ch: &mut dyn Channel) -> Result<()> {
@@ -52,6 +54,42 @@ pub struct Ready {
     pub rest: Option<Vec<Part>>,
     /// Bytes this role sent for set-up.
     pub setup_bytes: u64,
+}
+
+/// The server could not prepare a portion. It says why where it runs; the client does not learn it.
+#[derive(Debug, thiserror::Error)]
+#[error("the server cannot draw this; it says why where it runs")]
+struct Unprepared;
+
+impl Ready {
+    fn peer(&mut self) -> &mut dyn Channel {
+        &mut **self.secure.ctx.peer().expect("a party has a peer")
+    }
+
+    /// Prepares a portion at the server, which may take longer than a client would wait for a silent server: `work` calls what
+    /// it is given now and then. A client hears that it failed, and not why, which may be about the weights.
+    pub fn prepare<T>(&mut self, work: impl FnOnce(&mut dyn FnMut()) -> Result<T>) -> Result<T> {
+        let peer = self.peer();
+        let mut lost = None;
+        let done = work(&mut || lost = lost.take().or(send_setup(peer, 4, vec![PREPARES]).err()));
+        send_setup(peer, 4, vec![if done.is_ok() { ACCEPTED } else { REFUSED }])?;
+        match lost {
+            Some(e) => Err(e.into()),
+            None => done,
+        }
+    }
+
+    /// Waits, at the client, until the server has prepared a portion.
+    pub fn prepared(&mut self) -> Result<()> {
+        loop {
+            match recv_setup(self.peer(), 4)?.as_slice() {
+                [PREPARES] => {}
+                [ACCEPTED] => return Ok(()),
+                [REFUSED] => return Err(Unprepared.into()),
+                _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
+            }
+        }
+    }
 }
 
 fn introduce(ch: &mut dyn Channel, role: Role) -> Result<()> {
@@ -227,12 +265,13 @@ pub fn options(role: Role, stall: Duration) -> TcpOptions {
     }
 }
 
-/// Whether an error is the network's fault rather than this role's own.
+/// Whether an error is the network's or another role's fault rather than this role's own.
 pub fn is_network(e: &EngineError) -> bool {
     let protocol = |e: &protocol::Error| matches!(e, protocol::Error::Net(_));
     let exec = |e: &ExecError| matches!(e, ExecError::Protocol(p) if protocol(p));
     // These wrap each other transparently, so that `source` shows none of them.
     e.is::<NetError>()
+        || e.is::<Unprepared>()
         || e.downcast_ref().is_some_and(protocol)
         || e.downcast_ref().is_some_and(exec)
         || match e.downcast_ref() {
@@ -250,7 +289,8 @@ mod tests {
     fn the_cause_is_told_from_its_echo() {
         let net = || NetError::Closed { peer: "server".into(), at: net::Address::setup(1) };
         let protocol = || protocol::Error::Net(net());
-        let echoes: [EngineError; 5] = [
+        let echoes: [EngineError; 6] = [
+            Box::new(Unprepared),
             Box::new(net()),
             Box::new(protocol()),
             Box::new(ExecError::Protocol(protocol())),

@@ -161,12 +161,13 @@ pub(crate) fn mixed(step: &Step, clip: Clip, scale: f64, g: f64) -> GuidedStep {
 }
 
 /// The unconditional chain in plaintext with exact functions: the prediction of every step. It depends on model, seed and
-/// schedule only, never on a condition.
+/// schedule only, never on a condition. `progress` hears how many steps are done.
 pub fn unconditional(
     gpu: Arc<Gpu>,
     model: &Architecture,
     weights: Arc<dyn WeightStore>,
     job: &Job,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<f32>>, SamplingError> {
     let alone = Job { scale: 1.0, eta: 0.0, approx: Approx::Exact, ..job.clone() };
     let schedule = Schedule::new(&model.scheduler, job.steps)?;
@@ -180,6 +181,7 @@ pub fn unconditional(
         let eps = plain.run(&[("sample", &x), ("time_features", &time), ("class", &class)])?;
         x = apply(&guided_step(step, clipping, &alone), &x, &eps, None);
         kept.push(eps);
+        progress(kept.len());
     }
     Ok(kept)
 }

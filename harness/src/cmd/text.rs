@@ -3,13 +3,29 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use masque_models::Origin;
+use masque_models::{Origin, Place, Sampler};
 
+use crate::cli::one_of;
 use crate::config::{self, Approx, Mode, Secret};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::prompts::{self, Line, Shard};
-use crate::subject::{Place, Prompt, Sampler, Subject, TextSettings};
+use crate::subject::{Prompt, Subject, TextSettings};
+
+/// Values of `--sampler` with their names and what they mean.
+const SAMPLERS: [(Sampler, &str, &str); 5] = [
+    (Sampler::Ddim, "ddim", "DDIM without noise"),
+    (Sampler::Ddpm, "ddpm", "Algorithm 1 of the paper, respaced to the steps taken"),
+    (Sampler::DdpmPrinted, "ddpm-printed", "Algorithm 1 as printed; dull and noisy, for comparison"),
+    (Sampler::Lcm, "lcm", "Latent consistency models, few steps"),
+    (Sampler::Pcm, "pcm", "Phased consistency models, few steps"),
+];
+
+/// Values of `--text-encoder` and `--vae`.
+const PLACES: [(Place, &str, &str); 2] = [
+    (Place::Secure, "secure", "On shares"),
+    (Place::Client, "client", "At the client in plaintext, which needs the module's weights there"),
+];
 
 /// Images drawn at once.
 const AT_ONCE: usize = 4;
@@ -39,7 +55,7 @@ pub struct TextArgs {
     #[arg(long, value_name = "I/N", requires = "prompts", help_heading = "Text to image")]
     pub shard: Option<Shard>,
     /// How predictions become samples [default: ddim]
-    #[arg(long, value_enum, help_heading = "Text to image")]
+    #[arg(long, value_parser = one_of(SAMPLERS), help_heading = "Text to image")]
     pub sampler: Option<Sampler>,
     /// Functions of the text encoder [default: precise on shares, exact at the client and in plaintext]
     #[arg(long, value_enum, value_name = "SET", help_heading = "Text to image")]
@@ -48,10 +64,10 @@ pub struct TextArgs {
     #[arg(long, value_enum, value_name = "SET", help_heading = "Text to image")]
     pub approx_vae: Option<Approx>,
     /// Where the text encoder runs [default: secure]; at the client, its weights must be public
-    #[arg(long, value_enum, value_name = "PLACE", help_heading = "Text to image")]
+    #[arg(long, value_parser = one_of(PLACES), value_name = "PLACE", help_heading = "Text to image")]
     pub text_encoder: Option<Place>,
     /// Where the decoder runs [default: secure]; at the client, its weights must be public
-    #[arg(long, value_enum, value_name = "PLACE", help_heading = "Text to image")]
+    #[arg(long, value_parser = one_of(PLACES), value_name = "PLACE", help_heading = "Text to image")]
     pub vae: Option<Place>,
 }
 
@@ -208,6 +224,14 @@ mod tests {
         assert_eq!(origins.iter().map(|o| (o.seed, o.image)).collect::<Vec<_>>(), [(5, 0), (9, 0), (5, 2), (5, 3)]);
         let text = resolve(&["--prompts", file, "--guidance-scale", "1"]).expect_err("negative prompts").one_line();
         assert!(text.contains("--guidance-scale 1"), "{text}");
+    }
+
+    #[test]
+    fn every_sampler_can_be_named() {
+        assert_eq!(SAMPLERS.map(|(sampler, ..)| sampler), Sampler::ALL);
+        for (sampler, name, _) in SAMPLERS {
+            assert_eq!((subject(&["--sampler", name]).2.sampler, sampler.name()), (sampler, name));
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn draw(config: &RunConfig, opened: &Opened, audience: &mut dyn Audience) -> Res
     let (mut drawn, total) = (0, (task.steps() * task.count()) as u64);
     for task in task.portions(config.at_once) {
         let (count, before) = (task.count(), task.steps() * drawn);
-        let known = model.chain(&gpus[0], chains, &task)?;
+        let known = model.chain(&gpus[0], chains, &task, &mut || {})?;
         let mut step = |done: usize| audience.progress(Progress::Steps { done: (before + done * count) as u64, total });
         let wanted = wanted.part(drawn..drawn + count);
         let values = model.draw(&gpus[0], &task, &wanted, known.as_deref(), &mut step)?;

@@ -17,13 +17,13 @@ use masque_engine::approx;
 use masque_engine::gpu::{self, Form, Gpu};
 use masque_engine::net;
 use masque_models::sampling::{Guidance, Job};
-use masque_models::{self as models, GuidanceWeight, Module, Origin, TextJob, TextRequest};
+use masque_models::{GuidanceWeight, Module, Origin, Place, Sampler, TextJob, TextRequest};
 
 use crate::config::{AdapterChoice, Approx, GpuConfig, Kernels, Mode, PlanConfig, RunConfig, Transport, Weight};
 use crate::images::Fidelity;
 use crate::model::Kind;
 use crate::report::{Adapter, Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
-use crate::subject::{Place, Sampler, Subject};
+use crate::subject::Subject;
 use crate::task::{Request, Task};
 use crate::units;
 
@@ -193,27 +193,6 @@ impl From<Weight> for GuidanceWeight {
     }
 }
 
-impl From<Sampler> for models::Sampler {
-    fn from(s: Sampler) -> Self {
-        match s {
-            Sampler::Ddim => Self::Ddim,
-            Sampler::Ddpm => Self::Ddpm,
-            Sampler::DdpmPrinted => Self::DdpmPrinted,
-            Sampler::Lcm => Self::Lcm,
-            Sampler::Pcm => Self::Pcm,
-        }
-    }
-}
-
-impl From<Place> for models::Place {
-    fn from(p: Place) -> Self {
-        match p {
-            Place::Secure => Self::Secure,
-            Place::Client => Self::Client,
-        }
-    }
-}
-
 impl From<Form> for Kernels {
     fn from(form: Form) -> Self {
         match form {
@@ -257,15 +236,15 @@ fn task(config: &RunConfig) -> Task {
         Subject::Prompts { prompts: _, origins, text } => Task::Text(TextRequest {
             job: TextJob {
                 origins: origins.clone(),
-                sampler: text.sampler.into(),
+                sampler: text.sampler,
                 steps,
                 guidance,
                 approx,
                 approx_text: text.approx_text.into(),
                 approx_vae: text.approx_vae.into(),
             },
-            text_encoder: text.text_encoder.into(),
-            vae: text.vae.into(),
+            text_encoder: text.text_encoder,
+            vae: text.vae,
         }),
     }
 }
@@ -337,7 +316,7 @@ pub fn plan(config: &PlanConfig) -> Result<String, EngineError> {
         }
         Kind::Text => {
             let origins = (0..count as u64).map(|image| Origin { seed: 0, image }).collect();
-            let (sampler, place) = (models::Sampler::Ddim, models::Place::Secure);
+            let (sampler, place) = (Sampler::Ddim, Place::Secure);
             let (approx_text, approx_vae) = (approx, approx);
             let job = TextJob { origins, sampler, steps, guidance, approx, approx_text, approx_vae };
             Task::Text(TextRequest { job, text_encoder: place, vae: place })

@@ -166,7 +166,14 @@ impl OpenModel {
     }
 
     /// The plaintext chain that the score guidance looks at; none without that guidance. Taken from disk as far as it is there.
-    pub fn chain(&self, gpu: &Arc<Gpu>, chains: &Chains, task: &Task) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+    /// `step` is called after each step that is computed.
+    pub fn chain(
+        &self,
+        gpu: &Arc<Gpu>,
+        chains: &Chains,
+        task: &Task,
+        step: &mut dyn FnMut(),
+    ) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
         if task.guidance().eta == 0.0 {
             return Ok(None);
         }
@@ -176,7 +183,8 @@ impl OpenModel {
                 let keys = self.chain_keys(task, &[(Module::Unet, &*model.graph(&one)?)], "ddim")?;
                 let len = model.image_len();
                 chains.batch(&keys, job.steps, len, |missing| {
-                    let all = sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job)?;
+                    let all =
+                        sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job, &mut |_| step())?;
                     let pick =
                         |step: &Vec<f32>| missing.iter().flat_map(|i| &step[i * len..(i + 1) * len]).copied().collect();
                     Ok(all.iter().map(pick).collect())
@@ -189,7 +197,7 @@ impl OpenModel {
                 chains.batch(&keys, job.steps, model.latent_len(), |missing| {
                     let origins = missing.iter().map(|i| job.origins[*i]).collect();
                     let job = TextJob { origins, ..job.clone() };
-                    Ok(self.pipeline(gpu)?.unconditional(&job, &self.tokens("")?)?)
+                    Ok(self.pipeline(gpu)?.unconditional(&job, &self.tokens("")?, &mut |_| step())?)
                 })?
             }
             _ => return Err("a model of another kind than the job needs".into()),

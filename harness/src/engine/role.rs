@@ -43,16 +43,15 @@ struct Client<'a> {
     audience: &'a mut dyn Audience,
 }
 
-/// Gives the server the chain without a condition for a portion.
-type Known<'a> = &'a dyn Fn(&Task) -> Result<Option<Vec<Vec<f32>>>, EngineError>;
+/// What a role brings to a session.
+enum Side<'a> {
+    Client(Client<'a>),
+    Server(&'a OpenModel, &'a Chains),
+    Dealer,
+}
 
 /// Runs a role in its session, portion by portion.
-fn run_role(
-    gpu: &Arc<Gpu>,
-    mut ready: Ready,
-    mut client: Option<Client<'_>>,
-    known: Known<'_>,
-) -> Result<Done, EngineError> {
+fn run_role(gpu: &Arc<Gpu>, mut ready: Ready, mut side: Side<'_>) -> Result<Done, EngineError> {
     let (before, all) = (ready.secure.ctx.cost(), ready.request.task.count());
     let mut drawn = 0;
     for task in ready.request.portions() {
@@ -62,20 +61,29 @@ fn run_role(
         {
             secure_text::resize(&mut ready.secure, parts)?;
         }
-        let known = known(&task)?;
-        let (steps, total) = (task.steps() * drawn, (task.steps() * all) as u64);
-        let wanted = client.as_ref().map(|c| (c.own, c.wanted.part(drawn..drawn + count)));
-        let mut progress = |done: usize| {
-            if let Some(client) = &mut client {
-                client.audience.progress(Progress::Steps { done: (steps + done * count) as u64, total });
-            }
+        let known = match &side {
+            Side::Server(model, chains) => ready.prepare(|alive| {
+                if drawn == 0 {
+                    model.check_ranges(gpu, &task)?;
+                }
+                model.chain(gpu, chains, &task, alive)
+            })?,
+            Side::Client(_) => ready.prepared().map(|()| None)?,
+            Side::Dealer => None,
         };
-        let wish = wanted.as_ref().map(|(own, wanted)| (*own, wanted));
-        let images = draw(gpu, &mut ready, &task, wish, known.as_deref(), &mut progress)?;
-        if let Some(client) = &mut client {
-            let values = images.ok_or("the client received no image")?;
-            client.audience.drawn(Drawn { values, extents: ready.architecture.extents(count) })?;
-        }
+        let Side::Client(client) = &mut side else {
+            draw(gpu, &mut ready, &task, None, known.as_deref(), &mut |_| {})?;
+            drawn += count;
+            continue;
+        };
+        let wanted = client.wanted.part(drawn..drawn + count);
+        let (steps, total) = (task.steps() * drawn, (task.steps() * all) as u64);
+        let mut progress = |done: usize| {
+            client.audience.progress(Progress::Steps { done: (steps + done * count) as u64, total });
+        };
+        let values = draw(gpu, &mut ready, &task, Some((client.own, &wanted)), None, &mut progress)?;
+        let values = values.ok_or("the client received no image")?;
+        client.audience.drawn(Drawn { values, extents: ready.architecture.extents(count) })?;
         drawn += count;
     }
     let s = &ready.secure;
@@ -163,8 +171,7 @@ pub(super) fn serve_one(
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
     let ready = session::server(gpu.clone(), client, dealer, model, opts)?;
-    model.check_ranges(&gpu, &ready.request.task)?;
-    run_role(&gpu, ready, None, &|task| model.chain(&gpu, chains, task))
+    run_role(&gpu, ready, Side::Server(model, chains))
 }
 
 /// One session of the dealer.
@@ -175,7 +182,7 @@ pub(super) fn deal_one(
     stall: Duration,
 ) -> Result<Done, EngineError> {
     let ready = session::dealer(gpu.clone(), listener, keys, &session::options(net::Role::Dealer, stall))?;
-    run_role(&gpu, ready, None, &|_| Ok(None))
+    run_role(&gpu, ready, Side::Dealer)
 }
 
 /// The client's side of a job.
@@ -194,7 +201,7 @@ pub(super) fn client_job(
     let accepted = &mut |weights| audience.model(weights);
     let ready = session::client(gpu.clone(), server, dealer, request(config)?, &opts, accepted)?;
     audience.progress(Progress::Phase("sampling on shares"));
-    run_role(&gpu, ready, Some(Client { own, wanted: &wanted, audience }), &|_| Ok(None))
+    run_role(&gpu, ready, Side::Client(Client { own, wanted: &wanted, audience }))
 }
 
 /// What lies outside a network and is counted with it: its name and operation in reports.
