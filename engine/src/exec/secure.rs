@@ -10,7 +10,7 @@ use crate::correlated::Scope;
 use crate::gpu::{Buf, Kernel};
 use crate::graph::{Graph, Node, Visibility, WeightStore};
 use crate::protocol::{self, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Wire};
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// A node's value at one role.
 #[derive(Clone, Debug)]
@@ -59,6 +59,12 @@ impl std::ops::DerefMut for Secure {
     fn deref_mut(&mut self) -> &mut Network {
         &mut self.network
     }
+}
+
+/// The section of a [`Recorder`](crate::gpu::Recorder) that a node's device times are in; that of its softmax follows. One
+/// more than the last node's is that of everything outside the graph.
+pub fn section(node: usize) -> u32 {
+    2 * node as u32
 }
 
 /// Rounds to fixed point, or says which weight does not fit.
@@ -130,6 +136,7 @@ impl Secure {
         for (i, node) in graph.nodes.iter().enumerate() {
             if node.visibility == Visibility::Secret {
                 self.ctx.enter(Scope { eval: self.eval, node: i as u32, tile: 0 });
+                self.ctx.step_begins()?;
                 node.op.setup(self, i, node)?;
             }
         }
@@ -242,12 +249,9 @@ impl Secure {
     pub fn encode(&mut self, known: Option<&Buf>, n: usize, f: u32) -> Result<Option<Buf>, ExecError> {
         let Some(x) = known else { return Ok(None) };
         let out = self.ctx.rec.words(n)?;
-        self.ctx.rec.run(
-            &Kernel::new("encode"),
-            args![n: n, scale: f64::from(f).exp2() as f32],
-            bufs![x: x, out: &out],
-            n,
-        )?;
+        let scale = f64::from(f).exp2() as f32;
+        let streams = streams![x: x => 4, out: &out => 8];
+        self.ctx.rec.run_each(&Kernel::new("encode"), args![scale: scale], streams, (n, 1))?;
         Ok(Some(out))
     }
 
@@ -267,12 +271,15 @@ impl Secure {
         at: usize,
         f: impl FnOnce(&mut Self) -> Result<T, ExecError>,
     ) -> Result<T, ExecError> {
-        let (busy, wait, cost) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost());
+        let (busy, wait, cost, aside) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost(), self.ctx.set_aside());
+        self.ctx.rec.section(section(at)).map_err(ExecError::Gpu)?;
         let out = f(self)?;
+        let now = self.ctx.set_aside();
         let stats = &mut self.network.stats[at];
         stats.compute += self.ctx.rec.busy() - busy;
         stats.wait += self.ctx.waited() - wait;
         stats.cost = stats.cost + (self.ctx.cost() - cost);
+        stats.softmax = (stats.softmax.0 + (now.0 - aside.0), stats.softmax.1 + (now.1 - aside.1));
         Ok(out)
     }
 
@@ -305,6 +312,7 @@ impl Secure {
         for (i, node) in graph.nodes.iter().enumerate() {
             if values[i].is_none() {
                 self.ctx.enter(Scope { eval: self.eval, node: i as u32, tile: 0 });
+                self.ctx.step_begins()?;
                 let mut taken: Vec<Value> =
                     node.inputs.iter().map(|j| values[j.index()].clone().expect("inputs come first")).collect();
                 let value = self.measured(i, |s| s.node(i, node, &mut taken, &public))?;

@@ -2,7 +2,7 @@
 //! Source: protocol.md section 7.
 
 use super::inverse::{inverse, inverse_cost, result_ring};
-use super::local::{Groups, Map, copy};
+use super::local::Map;
 use super::matmul::{MatmulShape, Right, matmul_cost, matmul_right, right};
 use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
@@ -10,11 +10,11 @@ use super::open::{lift_cost, open_cost};
 use super::row_softmax::{reveal, reveal_cost};
 use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
 use super::{
-    Cost, Ctx, Error, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
+    Cost, Ctx, Error, Groups, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
     open_all, reduce, truncate,
 };
 use crate::gpu::Buf;
-use crate::kernels::Strided;
+use crate::kernels::{Columns, Element, Strided, columns};
 
 /// Extents of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +222,26 @@ fn rows(
     let (ring, f, rows) = (values.ring(), q.f, tile.score_rows());
     let logits = matmul_right(ctx, q, keys, &tile.logits(shape))?;
     let logits = if shape.causal { masked(ctx, &logits, shape, tile)? } else { logits };
+    let (weights, reciprocal) = ctx.aside(|ctx| softmax(ctx, logits, (rows, ring), shape, (spec, top)))?;
+    let weighted = matmul_right(ctx, &weights, values, &tile.values(shape))?;
+    let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
+    let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape)?)];
+    let both = open_all(ctx, &pair)?;
+    let weighted = lift(ctx, &both[0], ring)?;
+    let reciprocal = lift(ctx, &both[1], ring)?;
+    let both = open_all(ctx, &[(&weighted, 0, ring), (&reciprocal, 0, ring)])?;
+    let out = multiply(ctx, &both[0], &both[1], Map::per_row(shape.width))?;
+    truncate(ctx, &out, out.f - f)
+}
+
+/// The exponentials of a tile's logits less their rows' maxima, open for products, and the reciprocals of their sums.
+fn softmax(
+    ctx: &mut Ctx,
+    logits: Share,
+    (rows, ring): (usize, u32),
+    shape: &AttentionShape,
+    (spec, top): (&SoftmaxSpec, RowMaximum),
+) -> Result<(Wire, Share), Error> {
     let fraction = spec.logit_fraction();
     let window = window(fraction);
     let x = open(ctx, &logits, logits.f - fraction, LOGIT_RING)?;
@@ -242,24 +262,18 @@ fn rows(
     // 1 / sum for sums with WEIGHT_FRACTION bits.
     let gain = f64::from(WEIGHT_FRACTION).exp2();
     let reciprocal = inverse(ctx, &sums, -1.0, gain, shape.sums(), RECIPROCAL)?;
-    let weighted = matmul_right(ctx, &wires[0], values, &tile.values(shape))?;
-    let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
-    let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape)?)];
-    let both = open_all(ctx, &pair)?;
-    let weighted = lift(ctx, &both[0], ring)?;
-    let reciprocal = lift(ctx, &both[1], ring)?;
-    let both = open_all(ctx, &[(&weighted, 0, ring), (&reciprocal, 0, ring)])?;
-    let out = multiply(ctx, &both[0], &both[1], Map::per_row(shape.width))?;
-    truncate(ctx, &out, out.f - f)
+    Ok((wires.remove(0), reciprocal))
 }
 
 /// Copies a tile's result to where it belongs in `[n, queries, heads * width]`.
 fn place(ctx: &mut Ctx, y: &Buf, shape: &AttentionShape, tile: &Tile, out: &Buf) -> Result<(), Error> {
-    let (n, width) = (tile.rows * shape.width, shape.heads * shape.width);
+    let (n, stride) = (tile.rows * shape.width, shape.heads * shape.width);
     let to = shape.heads_layout(tile.group, shape.queries, tile.first);
     for z in 0..tile.matrices() {
         let start = to.offset + z / to.inner * to.outer_stride + z % to.inner * to.inner_stride;
-        copy(&mut ctx.rec, (y, n, shape.width, z * n), (out, width, start), shape.width)?;
+        let from = Columns { buf: y, stride: shape.width, start: z * n };
+        let to = Columns { buf: out, stride, start };
+        columns(&mut ctx.rec, Element::Ring, (tile.rows, shape.width), from, to)?;
     }
     Ok(())
 }

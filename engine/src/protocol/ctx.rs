@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
 use crate::correlated::{Key, Scope};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
 use crate::trace::Lane;
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// Connections of a role. The client has no use for the dealer after the keys; the server reads corrections from it.
 pub struct Links {
@@ -33,7 +34,7 @@ pub struct Ctx {
     pub rec: Recorder,
     links: Links,
     keys: Buf,
-    scope: Scope,
+    pub(super) scope: Scope,
     draws: u16,
     messages: u16,
     /// Largest number of a tile of this step so far.
@@ -41,6 +42,8 @@ pub struct Ctx {
     drawn: HashSet<(Scope, u16)>,
     cost: Cost,
     wait: Duration,
+    /// Who looks on, and what is counted by itself.
+    pub(super) observed: Observed,
     pending: Vec<(Address, Buf, usize)>,
     pending_bytes: usize,
 }
@@ -70,6 +73,7 @@ impl Ctx {
             drawn: HashSet::new(),
             cost: Cost::default(),
             wait: Duration::ZERO,
+            observed: Observed::default(),
             pending: vec![],
             pending_bytes: 0,
         })
@@ -89,7 +93,7 @@ impl Ctx {
         let tile = self.tiles.checked_add(1).ok_or_else(too_many)?;
         let before = (self.scope, self.draws, self.messages);
         self.enter(Scope { tile, ..self.scope });
-        let out = part(self);
+        let out = self.step_begins().and_then(|()| part(self));
         (self.scope, self.draws, self.messages) = before;
         out
     }
@@ -188,11 +192,11 @@ impl Ctx {
     ) -> Result<(), Error> {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
-        self.rec.run(
+        self.rec.run_each(
             &kernel.clone().bits(k),
-            args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
-            bufs![keys: &keys, out: out],
-            n.div_ceil(8),
+            args![k: k, key: key, n0: n0, n1: n1, n2: n2],
+            streams![keys: &keys => 0, out: out => 64],
+            (n, 8),
         )?;
         Ok(())
     }
@@ -205,26 +209,13 @@ impl Ctx {
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
         let add = if self.first() == 1 { (1u64 << shift) - 1 } else { 0 };
-        self.rec.run(
+        self.rec.run_each(
             &kernel,
-            args![n: n, k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
-            bufs![keys: &keys, x: x, lam: &lam, msg: &msg],
-            n.div_ceil(8),
+            args![k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
+            streams![keys: &keys => 0, x: x => 64, lam: &lam => 64, msg: &msg => k as usize],
+            (n, 8),
         )?;
         Ok((lam, msg))
-    }
-
-    /// Packs words that need no mask (they are uniform already).
-    pub fn pack(&mut self, x: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
-        let msg = self.packed(n, k)?;
-        self.rec.run(&Kernel::new("pack").bits(k), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
-        Ok(msg)
-    }
-
-    /// Memory for a packed message.
-    pub fn packed(&self, n: usize, k: u32) -> Result<Buf, Error> {
-        assert!(k.is_multiple_of(4) && k <= 64, "wire rings have a multiple of 4 bits, got {k}");
-        Ok(self.rec.alloc(n.div_ceil(8) * k as usize)?)
     }
 
     /// Sends own messages and receives the peer's, all in one round. Lengths are in bytes.
@@ -316,11 +307,11 @@ impl Ctx {
                 let msg = self.packed(n, k)?;
                 let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
                 let keys = self.keys.clone();
-                self.rec.run(
+                self.rec.run_each(
                     &kernel,
-                    args![n: n, k: k, n0: n0, n1: n1, n2: n2],
-                    bufs![keys: &keys, c: &c, msg: &msg],
-                    n.div_ceil(8),
+                    args![k: k, n0: n0, n1: n1, n2: n2],
+                    streams![keys: &keys => 0, c: &c => 64, msg: &msg => k as usize],
+                    (n, 8),
                 )?;
                 self.cost.offline += bytes;
                 self.pending_bytes += bytes as usize;
@@ -337,14 +328,7 @@ impl Ctx {
                 self.checked(at, &data, bytes)?;
                 self.cost.offline += bytes;
                 let msg = self.rec.upload(&data)?;
-                let out = self.rec.words(n)?;
-                self.rec.run(
-                    &Kernel::new("unpack").bits(k),
-                    args![n: n, k: k],
-                    bufs![a: &msg, out: &out],
-                    n.div_ceil(8),
-                )?;
-                Ok(Some(out))
+                self.unpack(&msg, n, k).map(Some)
             }
         }
     }

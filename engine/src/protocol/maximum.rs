@@ -5,8 +5,8 @@ use super::local::{Map, combine_wires};
 use super::open::open_cost;
 use super::piecewise::piecewise_cost;
 use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, compare, open, piecewise};
-use crate::gpu::{Buf, Kernel};
-use crate::{args, bufs};
+use crate::gpu::Buf;
+use crate::kernels::{self, Element};
 
 fn relu_table() -> Result<Table, Error> {
     Table::new(&[Segment { above: Some(0), below: None, coefficients: vec![0.0, 1.0] }], 0, 0)
@@ -16,12 +16,7 @@ fn relu_table() -> Result<Table, Error> {
 fn columns(ctx: &mut Ctx, w: &Wire, rows: usize, width: usize, start: usize, cols: usize) -> Result<Wire, Error> {
     let mut take = |x: &Buf| -> Result<Buf, Error> {
         let out = ctx.rec.words(rows * cols)?;
-        ctx.rec.run(
-            &Kernel::new("copy"),
-            args![n: rows * cols, cols: cols, stride: width, start: start, out_stride: cols, out_start: 0u32],
-            bufs![x: x, out: &out],
-            rows * cols,
-        )?;
+        kernels::slice(&mut ctx.rec, Element::Ring, x, rows, width, (start, cols), &out)?;
         Ok(out)
     };
     let lam = take(&w.lam)?;
@@ -77,14 +72,7 @@ fn join(ctx: &mut Ctx, a: &Wire, b: &Wire, rows: usize, cols: usize) -> Result<W
     let n = rows * (cols + 1);
     let mut put = |x: &Buf, y: &Buf| -> Result<Buf, Error> {
         let out = ctx.rec.words(n)?;
-        for (src, c, at) in [(x, cols, 0), (y, 1, cols)] {
-            ctx.rec.run(
-                &Kernel::new("copy"),
-                args![n: rows * c, cols: c, stride: c, start: 0u32, out_stride: cols + 1, out_start: at],
-                bufs![x: src, out: &out],
-                rows * c,
-            )?;
-        }
+        kernels::concat(&mut ctx.rec, Element::Ring, rows, (x, cols), (y, 1), &out)?;
         Ok(out)
     };
     let lam = put(&a.lam, &b.lam)?;

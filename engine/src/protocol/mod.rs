@@ -8,6 +8,7 @@ mod activation;
 mod attention;
 mod compare;
 mod conv;
+mod copy;
 mod cost;
 mod ctx;
 mod inverse;
@@ -17,28 +18,34 @@ mod matmul;
 mod maximum;
 mod multiply;
 mod norm;
+mod observed;
 mod open;
 mod pieces;
 mod piecewise;
+mod reduce;
 mod row_softmax;
 mod softmax;
+mod wire;
 
 pub use crate::net::Role;
 pub use activation::{activation, activation_cost, activation_ring};
 pub use attention::{ATTENTION_TILE, AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use conv::{conv2d, conv2d_cost};
+pub use copy::{concat, repeat_rows, slice, upsample};
 pub use cost::{Cost, packed_bytes};
 pub use ctx::{Ctx, Links, Recall};
 pub use inverse::{Octaves, inverse, inverse_cost};
 pub use linear::{FixedWeights, Layer, ServerWeights, linear, linear_cost, share_weights};
-pub use local::{Groups, Map, add, add_public, concat, reduce, repeat_rows, scale, slice, truncate, upsample};
+pub use local::{Map, add, add_public, scale, truncate};
 pub use matmul::{MatmulShape, matmul, matmul_cost};
 pub use maximum::{maximum, maximum_cost};
 pub use multiply::{multiply, multiply_cost, square_sums};
 pub use norm::{NormShape, factor_fraction, normalise, normalise_cost, settle};
+pub use observed::Watch;
 pub use open::{lift, lift_cost, open, open_all, open_cost};
 pub use piecewise::{Segment, Table, piecewise, piecewise_cost, polynomial};
+pub use reduce::{Groups, reduce};
 pub use row_softmax::{RowMaximum, RowSoftmax, row_softmax, row_softmax_cost};
 pub use softmax::{SoftmaxSpec, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
 
@@ -64,6 +71,9 @@ pub enum Error {
         /// Bytes received.
         got: u64,
     },
+    /// Who watches the role stopped it.
+    #[error("{0}")]
+    Stopped(String),
     /// The fixed-point plan cannot hold a value.
     #[error("fixed-point range: {0}")]
     Range(String),

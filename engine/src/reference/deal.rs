@@ -5,13 +5,13 @@ use super::prg::{ROUNDS, prg8};
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, n0: u32, n1: u32, n2: u32 }
+    Params { n: usize, k: u32, n0: u32, n1: u32, n2: u32, block: usize }
 );
 
 /// Without switches, and with `xor` for `XOR`.
 pub fn deal(xor: bool, p: &Params, keys: &[u32], c: &[u64], msg: &mut [u32]) {
     for t in 0..p.n.div_ceil(8) {
-        let l = prg8(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], t);
+        let l = prg8(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], p.block + t);
         let mut s = [0u64; 8];
         for i in 0..8 {
             let at = t * 8 + i;

@@ -6,13 +6,13 @@ use super::ring::r_low;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u32, n2: u32, add: u64 }
+    Params { n: usize, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u32, n2: u32, block: usize, add: u64 }
 );
 
 /// Without switches, and with `minus` for `MINUS`.
 pub fn open(minus: bool, p: &Params, keys: &[u32], x: &[u64], lam: &mut [u64], msg: &mut [u32]) {
     for t in 0..p.n.div_ceil(8) {
-        let l = prg8(ROUNDS, keys, p.key as usize, [p.n0, p.n1, p.n2], t);
+        let l = prg8(ROUNDS, keys, p.key as usize, [p.n0, p.n1, p.n2], p.block + t);
         let mut s = [0u64; 8];
         for i in 0..8 {
             let at = t * 8 + i;

@@ -8,7 +8,7 @@ pub const ROUNDS: usize = 12;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, key: u32, n0: u32, n1: u32, n2: u32 }
+    Params { n: usize, k: u32, key: u32, n0: u32, n1: u32, n2: u32, block: usize }
 );
 
 /// Eight ring words from block `block` of stream (key, nonce).
@@ -21,14 +21,15 @@ pub fn prg8(rounds: usize, keys: &[u32], key: usize, nonce: [u32; 3], block: usi
 /// Without switches, and with `CHACHA20` for 20 rounds.
 pub fn prg(rounds: usize, p: &Params, keys: &[u32], out: &mut [u64]) {
     for at in 0..p.n {
-        out[at] = r_low(prg8(rounds, keys, p.key as usize, [p.n0, p.n1, p.n2], at / 8)[at % 8], p.k);
+        out[at] = r_low(prg8(rounds, keys, p.key as usize, [p.n0, p.n1, p.n2], p.block + at / 8)[at % 8], p.k);
     }
 }
 
 /// `BOTH`, and with `xor` `BOTH XOR`.
 pub fn both(xor: bool, p: &Params, keys: &[u32], out: &mut [u64]) {
     for at in 0..p.n {
-        let [a, b] = [0, 1].map(|key| r_low(prg8(ROUNDS, keys, key, [p.n0, p.n1, p.n2], at / 8)[at % 8], p.k));
+        let [a, b] =
+            [0, 1].map(|key| r_low(prg8(ROUNDS, keys, key, [p.n0, p.n1, p.n2], p.block + at / 8)[at % 8], p.k));
         out[at] = if xor { a ^ b } else { a.wrapping_add(b) };
     }
 }
