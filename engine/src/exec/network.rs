@@ -44,10 +44,11 @@ impl Network {
     }
 
     /// Takes the graph of another number of samples; returns whether the weights that this role holds serve it too. They do
-    /// where nodes, layers and formats are the same.
+    /// where nodes, layers, formats and settings are the same.
     pub(super) fn resize(&mut self, graph: Arc<Graph>, plan: Plan) -> bool {
         let nodes = self.graph.nodes.iter().zip(&graph.nodes).zip(self.plan.nodes.iter().zip(&plan.nodes));
-        let kept = self.graph.nodes.len() == graph.nodes.len()
+        let kept = self.plan.config == plan.config
+            && self.graph.nodes.len() == graph.nodes.len()
             && nodes.into_iter().all(|((a, b), (p, q))| {
                 a.name == b.name && a.op.weights() == b.op.weights() && (p.format, p.layer) == (q.format, q.layer)
             });
