@@ -315,6 +315,8 @@ impl Secure {
                 self.ctx.step_begins()?;
                 let mut taken: Vec<Value> =
                     node.inputs.iter().map(|j| values[j.index()].clone().expect("inputs come first")).collect();
+                // What an operation replaces is free at once.
+                node.inputs.iter().for_each(|j| values[j.index()] = None);
                 let value = self.measured(i, |s| s.node(i, node, &mut taken, &public))?;
                 // What an operation opened or lifted serves the value's other readers too.
                 for (j, v) in node.inputs.iter().zip(taken) {
