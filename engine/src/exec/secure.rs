@@ -115,6 +115,16 @@ impl Secure {
         self.others.select(&mut self.network, network);
     }
 
+    /// Gives the selected network the graph of another number of samples. Its weights stay as they are where the plan has them
+    /// in the same formats, and are distributed again, under new masks, where it does not.
+    pub fn resize(&mut self, graph: Arc<Graph>, plan: Plan) -> Result<(), ExecError> {
+        if self.network.resize(graph, plan) {
+            return Ok(());
+        }
+        self.begin();
+        self.share_network()
+    }
+
     /// All networks of the session, in the order in which they were added.
     pub fn into_networks(self) -> Vec<Network> {
         self.others.into_all(self.network)
