@@ -19,6 +19,7 @@ pub mod inception;
 pub mod info;
 mod module;
 mod noise;
+mod one_hot;
 pub mod presets;
 pub mod sampling;
 mod schedule;

@@ -4,7 +4,7 @@ use super::lanes;
 use crate::approx::{Piecewise, Segment};
 use crate::gpu::{Buf, GpuError, Recorder};
 use crate::graph::ops::Function;
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// A [`Piecewise`] function on the device: borders, then one polynomial per interval.
 #[derive(Clone, Debug)]
@@ -53,17 +53,17 @@ pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize
     let code = match f {
         Curve::Exact(Function::Relu) => {
             let (kernel, lane) = lanes("relu", &[n]);
-            return rec.run(&kernel, args![n: n / lane], bufs![x: x, out: out], n / lane);
+            return rec.run_each(&kernel, args![], streams![x: x => 4 * lane, out: out => 4 * lane], (n / lane, 1));
         }
         Curve::Table(t) => {
             let (kernel, lane) = lanes("table", &[n]);
-            let params = args![n: n / lane, borders: t.borders, width: t.width];
-            return rec.run(&kernel, params, bufs![x: x, table: &t.buf, out: out], n / lane);
+            let streams = streams![x: x => 4 * lane, table: &t.buf => 0, out: out => 4 * lane];
+            return rec.run_each(&kernel, args![borders: t.borders, width: t.width], streams, (n / lane, 1));
         }
         Curve::Exact(Function::Silu) => 0u32,
         Curve::Exact(Function::QuickGelu) => 1,
         Curve::Exact(Function::Gelu) => 2,
     };
     let (kernel, lane) = lanes("activation", &[n]);
-    rec.run(&kernel, args![n: n / lane, f: code], bufs![x: x, out: out], n / lane)
+    rec.run_each(&kernel, args![f: code], streams![x: x => 4 * lane, out: out => 4 * lane], (n / lane, 1))
 }
