@@ -23,7 +23,7 @@ const CLASS_EMBEDDING: &str = "vision_model.embeddings.class_embedding";
 const PATCHES: &str = "vision_model.embeddings.patch_embedding";
 /// OpenAI's, where no `preprocessor_config.json` says otherwise.
 const MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
-const DEVIATION: [f32; 3] = [0.26862954, 0.26130258, 0.27577711];
+const DEVIATION: [f32; 3] = [0.26862954, 0.2613026, 0.2757771];
 
 /// An opened model, itself the store of its weights.
 #[derive(Debug)]

@@ -107,6 +107,11 @@ impl<S: WeightStore> WeightStore for Inception<S> {
     }
 }
 
+/// Convolutions one after the other: last part of the path, outputs, kernel.
+type Chain<'a> = [(&'a str, usize, [usize; 2])];
+/// The convolution that ends a branch, those before it, its outputs.
+type Branch<'a> = (&'a str, &'a Chain<'a>, usize);
+
 struct Net {
     g: GraphBuilder,
     images: Id,
@@ -150,8 +155,8 @@ impl Net {
         self.g.activation(&format!("{path}.relu"), y, Function::Relu)
     }
 
-    /// Convolutions one after the other: last part of the path, outputs, kernel; all keep the extent.
-    fn chain(&mut self, block: &str, mut x: Id, layers: &[(&str, usize, [usize; 2])]) -> Built {
+    /// Convolutions that keep the extent.
+    fn chain(&mut self, block: &str, mut x: Id, layers: &Chain<'_>) -> Built {
         for (name, outputs, kernel) in layers {
             x = self.conv(&format!("{block}.{name}"), x, *outputs, *kernel, Same)?;
         }
@@ -219,7 +224,7 @@ impl Net {
     }
 
     /// Half the extent: branches that end in a 3x3 convolution with stride 2, and a pool.
-    fn halve(&mut self, block: &str, x: Id, branches: &[(&str, &[(&str, usize, [usize; 2])], usize)]) -> Built {
+    fn halve(&mut self, block: &str, x: Id, branches: &[Branch<'_>]) -> Built {
         let mut parts = Vec::new();
         for (last, before, outputs) in branches {
             let y = self.chain(block, x, before)?;
