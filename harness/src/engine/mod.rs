@@ -291,6 +291,11 @@ pub(crate) fn rss() -> Option<u64> {
     memory("/proc/self/status", "VmRSS:")
 }
 
+/// Memory that the machine can still give, where the system says.
+pub(crate) fn free_memory() -> Option<u64> {
+    memory("/proc/meminfo", "MemAvailable:")
+}
+
 /// Memory of the machine, where the system says.
 pub(crate) fn machine_memory() -> Option<u64> {
     memory("/proc/meminfo", "MemTotal:")
