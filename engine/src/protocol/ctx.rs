@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::{Cost, Error, packed_bytes};
-use crate::correlated::{Key, Scope};
+use crate::correlated::{Key, Scope, elements_of_block};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
 use crate::trace::Lane;
@@ -23,6 +23,38 @@ pub struct Links {
 pub struct Recall {
     key: u32,
     nonce: [u32; 3],
+}
+
+/// A party's share of what was dealt, for kernels that draw or unpack it where they use it.
+#[derive(Clone, Debug)]
+pub(super) enum Dealt {
+    /// The client's: its own stream at this address.
+    Stream([u32; 3]),
+    /// The server's: the dealer's message.
+    Packed(Buf),
+}
+
+impl Dealt {
+    /// The address of the client's stream; whatever it is, at the server no kernel reads it.
+    pub(super) fn address(&self) -> [u32; 3] {
+        match self {
+            Dealt::Stream(nonce) => *nonce,
+            Dealt::Packed(_) => [0; 3],
+        }
+    }
+
+    /// The server's message, under the name that a kernel has for it.
+    pub(super) fn packed<'a>(&'a self, name: &'static str) -> Option<(&'static str, &'a Buf)> {
+        match self {
+            Dealt::Stream(_) => None,
+            Dealt::Packed(msg) => Some((name, msg)),
+        }
+    }
+
+    /// A kernel for the party that has this.
+    pub(super) fn kernel(&self, file: &'static str) -> Kernel {
+        Kernel::new(file).with(if matches!(self, Dealt::Stream(_)) { "CLIENT" } else { "SERVER" })
+    }
 }
 
 /// State of one role during a run.
@@ -114,6 +146,16 @@ impl Ctx {
         self.wait
     }
 
+    /// The address of masks that kernels draw themselves, from [`Ctx::keys`].
+    pub(super) fn mask_address(&mut self) -> [u32; 3] {
+        self.draw()
+    }
+
+    /// The keys this role knows, as kernels read them.
+    pub(super) fn keys(&self) -> Buf {
+        self.keys.clone()
+    }
+
     /// The next stream address. Debug builds check that none is used twice.
     fn draw(&mut self) -> [u32; 3] {
         let purpose = self.draws;
@@ -192,7 +234,7 @@ impl Ctx {
             &kernel.clone().bits(k),
             args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
             bufs![keys: &keys, out: out],
-            n.div_ceil(8),
+            n.div_ceil(elements_of_block(k)),
         )?;
         Ok(())
     }
@@ -209,7 +251,7 @@ impl Ctx {
             &kernel,
             args![n: n, k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
             bufs![keys: &keys, x: x, lam: &lam, msg: &msg],
-            n.div_ceil(8),
+            n.div_ceil(elements_of_block(k)),
         )?;
         Ok((lam, msg))
     }
@@ -302,27 +344,44 @@ impl Ctx {
         xor: bool,
         target: impl FnOnce(&mut Recorder) -> Result<Buf, Error>,
     ) -> Result<Option<Buf>, Error> {
+        let dealt = self.deal_packed(n, k, |ctx, [n0, n1, n2], msg| {
+            let c = target(&mut ctx.rec)?;
+            let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
+            let keys = ctx.keys.clone();
+            let args = args![n: n, k: k, n0: n0, n1: n1, n2: n2];
+            let threads = n.div_ceil(elements_of_block(k));
+            Ok(ctx.rec.run(&kernel, args, bufs![keys: &keys, c: &c, msg: msg], threads)?)
+        })?;
+        match dealt {
+            Some(Dealt::Stream(nonce)) => self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some),
+            Some(Dealt::Packed(msg)) => {
+                let out = self.rec.words(n)?;
+                let kernel = Kernel::new("unpack").bits(k);
+                self.rec.run(&kernel, args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
+                Ok(Some(out))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Ctx::deal`] for kernels that draw and pack themselves: at the dealer `make` gets the address of the client's
+    /// stream and the message to fill, the value less that stream; parties get what their kernels read.
+    pub(super) fn deal_packed(
+        &mut self,
+        n: usize,
+        k: u32,
+        make: impl FnOnce(&mut Self, [u32; 3], &Buf) -> Result<(), Error>,
+    ) -> Result<Option<Dealt>, Error> {
         let nonce = self.draw();
         let [n0, n1, n2] = nonce;
         let bytes = packed_bytes(n, k);
         let at = Address { eval: n0, node: n1, tile: (n2 >> 16) as u16, purpose: n2 as u16 };
+        self.cost.offline += bytes;
         match self.role {
-            Role::Client => {
-                self.cost.offline += bytes;
-                self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some)
-            }
+            Role::Client => Ok(Some(Dealt::Stream(nonce))),
             Role::Dealer => {
-                let c = target(&mut self.rec)?;
                 let msg = self.packed(n, k)?;
-                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
-                let keys = self.keys.clone();
-                self.rec.run(
-                    &kernel,
-                    args![n: n, k: k, n0: n0, n1: n1, n2: n2],
-                    bufs![keys: &keys, c: &c, msg: &msg],
-                    n.div_ceil(8),
-                )?;
-                self.cost.offline += bytes;
+                make(self, nonce, &msg)?;
                 self.pending_bytes += bytes as usize;
                 self.pending.push((at, msg, bytes as usize));
                 if self.pending_bytes >= DEAL_BATCH || self.pending.len() >= 64 {
@@ -335,16 +394,7 @@ impl Ctx {
                 let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
                 self.waited_since(start, "corrections", at, bytes);
                 self.checked(at, &data, bytes)?;
-                self.cost.offline += bytes;
-                let msg = self.rec.upload(&data)?;
-                let out = self.rec.words(n)?;
-                self.rec.run(
-                    &Kernel::new("unpack").bits(k),
-                    args![n: n, k: k],
-                    bufs![a: &msg, out: &out],
-                    n.div_ceil(8),
-                )?;
-                Ok(Some(out))
+                Ok(Some(Dealt::Packed(self.rec.upload(&data)?)))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The dealer's correction for the server.
 
 use super::pack::pack8;
-use super::prg::{ROUNDS, prg8};
+use super::prg::{ROUNDS, element};
 
 params!(
     /// As in the shader.
@@ -11,12 +11,12 @@ params!(
 /// Without switches, and with `xor` for `XOR`.
 pub fn deal(xor: bool, p: &Params, keys: &[u32], c: &[u64], msg: &mut [u32]) {
     for t in 0..p.n.div_ceil(8) {
-        let l = prg8(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], t);
         let mut s = [0u64; 8];
         for i in 0..8 {
             let at = t * 8 + i;
             if at < p.n {
-                s[i] = if xor { c[at] ^ l[i] } else { c[at].wrapping_sub(l[i]) };
+                let l = element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], p.k, at);
+                s[i] = if xor { c[at] ^ l } else { c[at].wrapping_sub(l) };
             }
         }
         pack8(s, p.k, t, msg);
