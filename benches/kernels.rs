@@ -128,7 +128,7 @@ fn prg(c: &mut Criterion) {
     let keys = keys();
     let key_buf = r.upload_slice(&keys).unwrap();
     let out = r.words(N).unwrap();
-    let p = reference::prg::Params { n: N, k: 44, key: 1, n0: 7, n1: 8, n2: 9 };
+    let p = reference::prg::Params { n: N, k: 44, key: 1, n0: 7, n1: 8, n2: 9, block: 0 };
     for (name, dealer) in [("party", false), ("dealer", true)] {
         let kernel = if dealer { Kernel::new("prg").with("BOTH") } else { Kernel::new("prg") }.bits(p.k);
         let run = |r: &mut Recorder| r.run(&kernel, &p.args(), bufs![keys: &key_buf, out: &out], N / 8).unwrap();
@@ -165,6 +165,7 @@ fn open(c: &mut Criterion) {
             n0: 7,
             n1: 8,
             n2: 9,
+            block: 0,
             add: (1 << 16) - 1,
         };
         let words = N * k as usize / 32;

@@ -1,6 +1,7 @@
-// out[i] = ca * a[i] + cc; with SAME + cb * b[i]; with TWO + cb * b[map(i)]. One thread handles 8 elements.
+// out[i] = ca * a[i] + cc; with SAME + cb * b[i]; with TWO + cb * b[map(i)]. One thread handles 8 elements;
+// the map counts them from 8 `block` on.
 #ifdef TWO
-struct Params { n: u32, od: u32, om: u32, id: u32, im: u32, ca: vec2<u32>, cb: vec2<u32>, cc: vec2<u32> }
+struct Params { n: u32, block: u32, od: u32, om: u32, id: u32, im: u32, ca: vec2<u32>, cb: vec2<u32>, cc: vec2<u32> }
 @group(0) @binding(2) var<storage, read> b: array<R>; // [as the map says]
 #import map
 #else
@@ -30,7 +31,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
 #ifdef TWO
     let m = Map(p.od, p.om, p.id, p.im);
-    var at = walk_from(m, 8u * t);
+    var at = walk_from(m, 8u * (p.block + t));
     for (var i = 0u; i < 8u; i++) {
         v[i] = r_mac(v[i], r_param(p.cb), b[walk_at(at)]);
         at = walk_on(m, at);

@@ -1,7 +1,8 @@
 // First half of an opening, fused: truncate the share, draw the mask, add it, pack for the wire.
 //   v = ((x + add) mod 2^from) >> shift      lam = k random bits      msg = v + lam mod 2^k
-// With MINUS: msg = v - lam mod 2^k (the client's side of a linear layer). One thread handles 8 PARTS elements.
-struct Params { n: u32, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u32, n2: u32, add: vec2<u32> }
+// With MINUS: msg = v - lam mod 2^k (the client's side of a linear layer). One thread handles 8 PARTS elements,
+// a block of the stream; the first one is block `block`.
+struct Params { n: u32, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u32, n2: u32, block: u32, add: vec2<u32> }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> x: array<V>; // [n]
@@ -16,7 +17,7 @@ struct Params { n: u32, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t * 8u * PARTS >= p.n) { return; }
-    let block = draw(p.key, vec3<u32>(p.n0, p.n1, p.n2), t);
+    let block = draw(p.key, vec3<u32>(p.n0, p.n1, p.n2), p.block + t);
     let whole = r_low(r_neg(r_of(1u)), p.from_);
     let add = r_param(p.add);
     for (var part = 0u; part < PARTS; part++) {

@@ -1,6 +1,7 @@
 // out[i] = k random bits of stream (key, nonce). With BOTH the dealer's sum of the parties' streams, keys 0 and 1, not
-// reduced mod 2^k; with BOTH and XOR their exclusive or. One thread makes 8 PARTS elements.
-struct Params { n: u32, k: u32, key: u32, n0: u32, n1: u32, n2: u32 }
+// reduced mod 2^k; with BOTH and XOR their exclusive or. One thread makes 8 PARTS elements,
+// a block of the stream; the first one is block `block`.
+struct Params { n: u32, k: u32, key: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<V>; // [n]
@@ -13,10 +14,10 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if (t * 8u * PARTS >= p.n) { return; }
     let nonce = vec3<u32>(p.n0, p.n1, p.n2);
 #ifdef BOTH
-    let x = draw(0u, nonce, t);
-    let y = draw(1u, nonce, t);
+    let x = draw(0u, nonce, p.block + t);
+    let y = draw(1u, nonce, p.block + t);
 #else
-    let x = draw(p.key, nonce, t);
+    let x = draw(p.key, nonce, p.block + t);
 #endif
     for (var part = 0u; part < PARTS; part++) {
         let at = t * PARTS + part;

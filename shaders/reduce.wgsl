@@ -1,14 +1,18 @@
 // Sums over groups of elements, in `parts` partial sums per group:
-//   out[j * parts + q] = sum over r = q, q + parts, .. < len of v[(j / jd) * jo + (j % jd) * ji + (r / rd) * ro + r % rd]
+//   out[j * out_row + out_start + q] = sum over r = q, q + parts, .. < len of
+//   v[offset + (j / jd) * jo + (j % jd) * ji + (r / rd) * ro + r % rd]
 // v is x, or with SQUARE x^2 (the dealer), or with WIRE the share of the square of a masked wire without the dealt term:
 // d (d - 2 l) for the first party, -2 d l for the second. One thread per partial sum.
-struct Params { groups: u32, parts: u32, len: u32, jd: u32, jo: u32, ji: u32, rd: u32, ro: u32, first: u32 }
+struct Params {
+    groups: u32, parts: u32, len: u32, offset: u32, jd: u32, jo: u32, ji: u32, rd: u32, ro: u32, first: u32,
+    out_row: u32, out_start: u32,
+}
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<R>; // share, the dealer's mask, or delta
 #ifdef WIRE
 @group(0) @binding(2) var<storage, read> lam: array<R>; // own share of the mask
 #endif
-@group(0) @binding(3) var<storage, read_write> out: array<R>; // [groups][parts]
+@group(0) @binding(3) var<storage, read_write> out: array<R>; // [groups][out_row]
 #import thread
 #import ring
 @compute @workgroup_size(64)
@@ -16,7 +20,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t >= p.groups * p.parts) { return; }
     let j = t / p.parts;
-    let base = (j / p.jd) * p.jo + (j % p.jd) * p.ji;
+    let base = p.offset + (j / p.jd) * p.jo + (j % p.jd) * p.ji;
     var sum = r_zero();
     for (var r = t % p.parts; r < p.len; r += p.parts) {
         let at = base + (r / p.rd) * p.ro + r % p.rd;
@@ -33,5 +37,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
 #endif
     }
-    out[t] = sum;
+    out[j * p.out_row + p.out_start + t % p.parts] = sum;
 }

@@ -50,8 +50,13 @@ impl World {
 
     /// A world with a given kernel form.
     pub fn with_form(seed: u64, form: Option<Form>) -> Self {
+        Self::limited(seed, form, u64::MAX)
+    }
+
+    /// A world whose kernels see no more than `max_binding` bytes of a buffer.
+    pub fn limited(seed: u64, form: Option<Form>, max_binding: u64) -> Self {
         println!("world seed {seed}, form {form:?}");
-        let gpu = Gpu::open(&AdapterChoice { adapter: None, form }).expect("an adapter");
+        let gpu = Gpu::open_limited(&AdapterChoice { adapter: None, form }, max_binding).expect("an adapter");
         Self { seed, gpu, wrap: None, stall: Duration::from_secs(60) }
     }
 

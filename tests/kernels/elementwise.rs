@@ -24,7 +24,8 @@ pub fn affine(draw: &mut Draw) -> Vec<Case> {
     use reference::affine::*;
     let mut all = vec![];
     for n in SIZES {
-        for (m, len) in maps(n) {
+        let block = draw.pick(&[0, 1, 5]);
+        for (m, len) in maps(8 * block + n) {
             let (a, b) = (draw.words(n), draw.words(len));
             let p = Params { n, ca: draw.word(), cc: draw.word() };
             let mut out = poisoned(n);
@@ -35,7 +36,7 @@ pub fn affine(draw: &mut Draw) -> Vec<Case> {
             let case = Case::new("affine", p.args(), n).with("SAME").input("a", &a).input("b", &other);
             all.push(case.output("out", &out));
             let Map { od, om, id, im } = m;
-            let p = TwoParams { n, od, om, id, im, ca: draw.word(), cb: draw.word(), cc: draw.word() };
+            let p = TwoParams { n, block, od, om, id, im, ca: draw.word(), cb: draw.word(), cc: draw.word() };
             two(&p, &a, &b, &mut out);
             let case = Case::new("affine", p.args(), n).with("TWO").input("a", &a).input("b", &b);
             all.push(case.output("out", &out));
@@ -48,9 +49,10 @@ pub fn multiply(draw: &mut Draw) -> Vec<Case> {
     use reference::multiply::*;
     let mut all = vec![];
     for n in SIZES {
-        for (m, len) in maps(n) {
+        let block = draw.pick(&[0, 1, 5]);
+        for (m, len) in maps(8 * block + n) {
             let Map { od, om, id, im } = m;
-            let p = Params { n, first: draw.within(0..=1), od, om, id, im };
+            let p = Params { n, block, first: draw.within(0..=1), od, om, id, im };
             let [lx, dx, c] = [(); 3].map(|_| draw.words(n));
             let [ly, dy] = [(); 2].map(|_| draw.words(len));
             let case = || Case::new("multiply", p.args(), n).input("lx", &lx).input("ly", &ly);
@@ -60,6 +62,15 @@ pub fn multiply(draw: &mut Draw) -> Vec<Case> {
             dealer(&p, &lx, &ly, &mut out);
             all.push(case().with("DEALER").output("out", &out));
         }
+        let same = SameParams { n, first: draw.within(0..=1) };
+        let p = Params::from(&same);
+        let [lx, ly, dx, dy, c] = [(); 5].map(|_| draw.words(n));
+        let case = || Case::new("multiply", same.args(), n).with("SAME").input("lx", &lx).input("ly", &ly);
+        let mut out = poisoned(n);
+        multiply(&p, &lx, &ly, &dx, &dy, &c, &mut out);
+        all.push(case().input("dx", &dx).input("dy", &dy).input("c", &c).output("out", &out));
+        dealer(&p, &lx, &ly, &mut out);
+        all.push(case().with("DEALER").output("out", &out));
     }
     all
 }
@@ -116,23 +127,29 @@ pub fn reduce(draw: &mut Draw) -> Vec<Case> {
         groups,
         parts,
         len: cols,
+        offset: 0,
         jd: 1,
         jo: cols,
         ji: 0,
         rd: cols,
         ro: cols,
         first,
+        out_row: parts,
+        out_start: 0,
     };
     let channels = |images: usize, positions: usize, channels: usize, groups: usize, parts, first| Params {
         groups: images * groups,
         parts,
         len: positions * (channels / groups),
+        offset: 0,
         jd: groups,
         jo: positions * channels,
         ji: channels / groups,
         rd: channels / groups,
         ro: channels,
         first,
+        out_row: parts,
+        out_start: 0,
     };
     for first in [0, 1] {
         for p in [
@@ -144,11 +161,17 @@ pub fn reduce(draw: &mut Draw) -> Vec<Case> {
             channels(1, 1, 4, 2, 1, first),
             channels(3, 49, 8, 4, 1, first),
             channels(2, 65, 12, 3, 4, first),
+            // A window of a larger tensor, beside the sums of others.
+            Params { offset: 27, out_row: 9, out_start: 4, ..rows(5, 9, 2, first) },
+            Params { offset: 1, out_row: 4, out_start: 13, ..channels(2, 65, 12, 3, 4, first) },
         ] {
-            let n = (p.groups / p.jd - usize::from(p.groups % p.jd == 0)) * p.jo + p.ji * p.jd + p.len * (p.ro / p.rd);
+            let n = p.offset
+                + (p.groups / p.jd - usize::from(p.groups % p.jd == 0)) * p.jo
+                + p.ji * p.jd
+                + p.len * (p.ro / p.rd);
             let (x, lam) = (draw.words(n), draw.words(n));
             let case = || Case::new("reduce", p.args(), p.groups * p.parts).input("x", &x);
-            let mut out = poisoned(p.groups * p.parts);
+            let mut out = poisoned(p.out_start + p.groups * p.out_row);
             reduce(&p, &x, &mut out);
             all.push(case().output("out", &out));
             square(&p, &x, &mut out);

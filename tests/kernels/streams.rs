@@ -31,8 +31,9 @@ pub fn prg(draw: &mut Draw) -> Vec<Case> {
     let mut all = vec![];
     for k in rings() {
         for n in SIZES {
-            let keys = draw.halves(16);
-            let p = Params { n, k, key: draw.within(0..=1), n0: draw.within(0..=9), n1: draw.halves(1)[0], n2: 7 };
+            let (keys, block) = (draw.halves(16), draw.pick(&[0, 3, 1 << 20]));
+            let p =
+                Params { n, k, key: draw.within(0..=1), n0: draw.within(0..=9), n1: draw.halves(1)[0], n2: 7, block };
             let case = || Case::new("prg", p.args(), blocks(n, k)).bits(k).input("keys", &keys);
             let expect = |twin: &dyn Fn(&mut [u64])| {
                 let mut out = poisoned(n);
@@ -62,8 +63,8 @@ pub fn open(draw: &mut Draw) -> Vec<Case> {
             let (keys, x) = (draw.halves(16), draw.words(n));
             for minus in [false, true] {
                 let add = if draw.within(0..=1) == 1 { (1 << shift) - 1 } else { draw.word() };
-                let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
-                let p = Params { n, k, from_, shift, key: draw.within(0..=1), n0, n1, n2, add };
+                let ([n0, n1, n2], block) = ([(); 3].map(|_| draw.halves(1)[0]), draw.pick(&[0, 3, 1 << 20]));
+                let p = Params { n, k, from_, shift, key: draw.within(0..=1), n0, n1, n2, block, add };
                 let (mut lam, mut msg) = (poisoned(n), poisoned(packed(n, k)));
                 open(minus, &p, &keys, &x, &mut lam, &mut msg);
                 let case = Case::new("open", p.args(), blocks(n, k)).bits(k).input("keys", &keys).input("x", &x);
@@ -83,8 +84,8 @@ pub fn deal(draw: &mut Draw) -> Vec<Case> {
             let n = SIZES[(i + turn) % SIZES.len()];
             let (keys, c) = (draw.halves(16), draw.words(n));
             for xor in [false, true] {
-                let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
-                let p = Params { n, k, n0, n1, n2 };
+                let ([n0, n1, n2], block) = ([(); 3].map(|_| draw.halves(1)[0]), draw.pick(&[0, 3, 1 << 20]));
+                let p = Params { n, k, n0, n1, n2, block };
                 let mut msg = poisoned(packed(n, k));
                 deal(xor, &p, &keys, &c, &mut msg);
                 let case = Case::new("deal", p.args(), blocks(n, k)).bits(k).input("keys", &keys).input("c", &c);

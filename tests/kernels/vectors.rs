@@ -20,12 +20,12 @@ fn words(bytes: &[u8]) -> Vec<u32> {
     bytemuck::pod_collect_to_vec(bytes)
 }
 
-/// `n` 64-bit words of keystream from block 0 on, by the kernel.
-fn stream(r: &mut Recorder, kernel: &Kernel, key: &[u8], nonce: &[u8], n: usize) -> Vec<u8> {
+/// `n` 64-bit words of keystream from a block on, by the kernel.
+fn stream(r: &mut Recorder, kernel: &Kernel, key: &[u8], nonce: &[u8], block: u32, n: usize) -> Vec<u8> {
     let keys = r.upload_slice(&words(key)).unwrap();
     let out = r.upload_slice(&vec![0xa5a5_a5a5_a5a5_a5a5u64; n]).unwrap();
     let nonce = words(nonce);
-    let params = args![n: n, k: 64u32, key: 0u32, n0: nonce[0], n1: nonce[1], n2: nonce[2]];
+    let params = args![n: n, k: 64u32, key: 0u32, n0: nonce[0], n1: nonce[1], n2: nonce[2], block: block];
     r.run(kernel, params, bufs![keys: &keys, out: &out], n.div_ceil(8)).unwrap();
     bytemuck::cast_slice(&r.read_slice::<u64>(&out, n).unwrap()).to_vec()
 }
@@ -95,9 +95,12 @@ fn twenty_rounds_as_in_the_rfc() {
         let mut r = Recorder::new(gpu);
         for (i, (key, nonce, block, expected)) in RFC_8439.into_iter().enumerate() {
             let expected = hex(expected);
+            // From the stream's beginning, and from the block itself.
             let n = 8 * block + expected.len().div_ceil(8);
-            let got = stream(&mut r, &kernel, &hex(key), &hex(nonce), n);
+            let got = stream(&mut r, &kernel, &hex(key), &hex(nonce), 0, n);
             assert_eq!(got[64 * block..][..expected.len()], expected, "vector {i}, {:?}", r.gpu().form());
+            let got = stream(&mut r, &kernel, &hex(key), &hex(nonce), block as u32, n - 8 * block);
+            assert_eq!(got[..expected.len()], expected, "vector {i}, {:?}", r.gpu().form());
         }
     }
 }
@@ -114,7 +117,7 @@ fn twelve_rounds_as_others_compute_them() {
         let mut expected = vec![0; 8 * n];
         cipher.apply_keystream(&mut expected);
         for r in &mut recorders {
-            let got = stream(r, &Kernel::new("prg").bits(64), key, nonce, n);
+            let got = stream(r, &Kernel::new("prg").bits(64), key, nonce, 0, n);
             assert!(got == expected, "chacha20 differs from {:?}", r.gpu().form());
         }
         // rand_chacha counts blocks in two words and has a nonce of two.
@@ -125,13 +128,17 @@ fn twelve_rounds_as_others_compute_them() {
         let mut other = vec![0; 8 * n];
         rng.fill_bytes(&mut other);
         assert!(other == expected, "rand_chacha differs from chacha20");
-        // The twin, also far into a stream.
+        // Kernel and twin, also far into a stream.
         for block in [0, 1, 69, u32::MAX as usize - 1] {
             let words = prg::block(ROUNDS, &words(key), 0, [nonce[0], nonce[1], nonce[2]], block);
             let mut bytes = [0; 64];
             cipher.seek(64 * block as u64);
             cipher.apply_keystream(&mut bytes);
             assert_eq!(bytemuck::cast_slice::<u32, u8>(&words), bytes, "twin at block {block}");
+            for r in &mut recorders {
+                let (kernel, nonce) = (Kernel::new("prg").bits(64), bytemuck::cast_slice(&nonce));
+                assert_eq!(stream(r, &kernel, key, nonce, block as u32, 8), bytes, "kernel at block {block}");
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod softmax;
 mod trace;
 mod transcripts;
 mod truncation;
+mod windows;
 
 use masque_engine::protocol::*;
 use masque_engine::testing::{World, reconstruct, words};

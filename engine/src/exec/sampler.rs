@@ -147,13 +147,7 @@ pub fn reveal_to_client(s: &mut Secure, x: &Share) -> Result<Option<Vec<f32>>, E
         }
         Role::Client => {
             let msg = s.ctx.server_to_client(None, bytes)?.expect("the client receives");
-            let out = s.ctx.rec.words(x.n)?;
-            s.ctx.rec.run(
-                &Kernel::new("unpack").with("PLUS").bits(k),
-                args![n: x.n, k: k],
-                bufs![a: &msg, x: x.words(), out: &out],
-                x.n.div_ceil(8),
-            )?;
+            let out = s.ctx.unpack_plus(&msg, x.words(), x.n, k)?;
             let words: Vec<u64> = s.ctx.rec.read_slice(&out, x.n)?;
             let unit = f64::from(x.f).exp2();
             Ok(Some(words.iter().map(|w| ((((w << (64 - k)) as i64) >> (64 - k)) as f64 / unit) as f32).collect()))

@@ -10,7 +10,7 @@ use crate::correlated::Scope;
 use crate::gpu::{Buf, Kernel};
 use crate::graph::{Graph, Node, Visibility, WeightStore};
 use crate::protocol::{self, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Wire};
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// A node's value at one role.
 #[derive(Clone, Debug)]
@@ -232,12 +232,9 @@ impl Secure {
     pub fn encode(&mut self, known: Option<&Buf>, n: usize, f: u32) -> Result<Option<Buf>, ExecError> {
         let Some(x) = known else { return Ok(None) };
         let out = self.ctx.rec.words(n)?;
-        self.ctx.rec.run(
-            &Kernel::new("encode"),
-            args![n: n, scale: f64::from(f).exp2() as f32],
-            bufs![x: x, out: &out],
-            n,
-        )?;
+        let scale = f64::from(f).exp2() as f32;
+        let streams = streams![x: x => 4, out: &out => 8];
+        self.ctx.rec.run_each(&Kernel::new("encode"), args![scale: scale], streams, (n, 1))?;
         Ok(Some(out))
     }
 

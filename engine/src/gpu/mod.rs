@@ -6,6 +6,7 @@
 
 mod adapter;
 mod buffer;
+mod each;
 mod recorder;
 pub mod shader;
 mod stamps;
@@ -13,6 +14,7 @@ mod wire;
 
 pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
 pub use buffer::Buf;
+pub use each::Streams;
 pub use recorder::{Args, Bufs, Recorder, Word};
 pub use shader::Kernel;
 

@@ -231,6 +231,11 @@ impl Interface {
         face
     }
 
+    /// Whether the shader has a parameter of this name.
+    pub(super) fn declares(&self, parameter: &str) -> bool {
+        self.members.iter().any(|(name, ..)| name == parameter)
+    }
+
     /// Writes named parameters where the shader reads them.
     pub(super) fn write(&self, kernel: &Kernel, args: Args<'_>, out: &mut [u8]) {
         assert_eq!(args.len(), self.members.len(), "{}: parameters are {:?}", kernel.file, self.members);

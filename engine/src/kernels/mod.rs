@@ -20,7 +20,7 @@ mod windows;
 pub use activation::{Curve, Table, activation};
 pub use add::{Broadcast, add};
 pub use conv2d::{ConvShape, conv2d, pack_conv, pack_conv_with_bias};
-pub use copy::{concat, slice, upsample};
+pub use copy::{Columns, columns, concat, slice, upsample};
 pub use gather::gather;
 pub use group_norm::{GroupShape, group_norm};
 pub use layer_norm::layer_norm;

@@ -2,7 +2,7 @@
 //! Source: protocol.md section 7.
 
 use super::inverse::{inverse, inverse_cost, result_ring};
-use super::local::{Groups, Map, copy};
+use super::local::Map;
 use super::matmul::{MatmulShape, Right, matmul_cost, matmul_right, right};
 use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
@@ -10,11 +10,11 @@ use super::open::{lift_cost, open_cost};
 use super::row_softmax::{reveal, reveal_cost};
 use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
 use super::{
-    Cost, Ctx, Error, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
+    Cost, Ctx, Error, Groups, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
     open_all, reduce, truncate,
 };
 use crate::gpu::Buf;
-use crate::kernels::Strided;
+use crate::kernels::{Columns, Element, Strided, columns};
 
 /// Extents of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,11 +255,13 @@ fn rows(
 
 /// Copies a tile's result to where it belongs in `[n, queries, heads * width]`.
 fn place(ctx: &mut Ctx, y: &Buf, shape: &AttentionShape, tile: &Tile, out: &Buf) -> Result<(), Error> {
-    let (n, width) = (tile.rows * shape.width, shape.heads * shape.width);
+    let (n, stride) = (tile.rows * shape.width, shape.heads * shape.width);
     let to = shape.heads_layout(tile.group, shape.queries, tile.first);
     for z in 0..tile.matrices() {
         let start = to.offset + z / to.inner * to.outer_stride + z % to.inner * to.inner_stride;
-        copy(&mut ctx.rec, (y, n, shape.width, z * n), (out, width, start), shape.width)?;
+        let from = Columns { buf: y, stride: shape.width, start: z * n };
+        let to = Columns { buf: out, stride, start };
+        columns(&mut ctx.rec, Element::Ring, (tile.rows, shape.width), from, to)?;
     }
     Ok(())
 }

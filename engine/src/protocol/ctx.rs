@@ -8,7 +8,7 @@ use crate::correlated::{Key, Scope, elements_of_block};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
 use crate::trace::Lane;
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// Connections of a role. The client has no use for the dealer after the keys; the server reads corrections from it.
 pub struct Links {
@@ -230,11 +230,12 @@ impl Ctx {
     ) -> Result<(), Error> {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
-        self.rec.run(
+        let per = elements_of_block(k);
+        self.rec.run_each(
             &kernel.clone().bits(k),
-            args![n: n, k: k, key: key, n0: n0, n1: n1, n2: n2],
-            bufs![keys: &keys, out: out],
-            n.div_ceil(elements_of_block(k)),
+            args![k: k, key: key, n0: n0, n1: n1, n2: n2],
+            streams![keys: &keys => 0, out: out => 8 * per],
+            (n, per),
         )?;
         Ok(())
     }
@@ -247,26 +248,14 @@ impl Ctx {
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
         let add = if self.first() == 1 { (1u64 << shift) - 1 } else { 0 };
-        self.rec.run(
+        let per = elements_of_block(k);
+        self.rec.run_each(
             &kernel,
-            args![n: n, k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
-            bufs![keys: &keys, x: x, lam: &lam, msg: &msg],
-            n.div_ceil(elements_of_block(k)),
+            args![k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
+            streams![keys: &keys => 0, x: x => 8 * per, lam: &lam => 8 * per, msg: &msg => k as usize * per / 8],
+            (n, per),
         )?;
         Ok((lam, msg))
-    }
-
-    /// Packs words that need no mask (they are uniform already).
-    pub fn pack(&mut self, x: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
-        let msg = self.packed(n, k)?;
-        self.rec.run(&Kernel::new("pack").bits(k), args![n: n, k: k], bufs![x: x, msg: &msg], n.div_ceil(8))?;
-        Ok(msg)
-    }
-
-    /// Memory for a packed message.
-    pub fn packed(&self, n: usize, k: u32) -> Result<Buf, Error> {
-        assert!(k.is_multiple_of(4) && k <= 64, "wire rings have a multiple of 4 bits, got {k}");
-        Ok(self.rec.alloc(n.div_ceil(8) * k as usize)?)
     }
 
     /// Sends own messages and receives the peer's, all in one round. Lengths are in bytes.
@@ -348,18 +337,13 @@ impl Ctx {
             let c = target(&mut ctx.rec)?;
             let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
             let keys = ctx.keys.clone();
-            let args = args![n: n, k: k, n0: n0, n1: n1, n2: n2];
-            let threads = n.div_ceil(elements_of_block(k));
-            Ok(ctx.rec.run(&kernel, args, bufs![keys: &keys, c: &c, msg: msg], threads)?)
+            let (args, per) = (args![k: k, n0: n0, n1: n1, n2: n2], elements_of_block(k));
+            let streams = streams![keys: &keys => 0, c: &c => 8 * per, msg: msg => k as usize * per / 8];
+            Ok(ctx.rec.run_each(&kernel, args, streams, (n, per))?)
         })?;
         match dealt {
             Some(Dealt::Stream(nonce)) => self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some),
-            Some(Dealt::Packed(msg)) => {
-                let out = self.rec.words(n)?;
-                let kernel = Kernel::new("unpack").bits(k);
-                self.rec.run(&kernel, args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
-                Ok(Some(out))
-            }
+            Some(Dealt::Packed(msg)) => self.unpack(&msg, n, k).map(Some),
             None => Ok(None),
         }
     }

@@ -8,11 +8,10 @@ use super::local::{Map, affine};
 use super::open::open_cost;
 use super::pieces::{WORDS, cut, ranges};
 use super::{Cost, Ctx, Error, Recall, Role, Share, packed_bytes};
-use crate::gpu::{Buf, Kernel, Recorder};
+use crate::gpu::{Buf, Recorder};
 use crate::kernels::{
     ConvShape, Element, Format, Mode, Packed, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias,
 };
-use crate::{args, bufs};
 
 /// Which linear map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,9 +153,7 @@ pub fn share_weights(
             let e = ctx.rec.words(n)?;
             for r in &pieces {
                 let msg = ctx.server_to_client(None, packed_bytes(r.len(), k))?.expect("the client receives");
-                let (n, out) = (r.len(), cut(&e, r));
-                let kernel = Kernel::new("unpack").bits(k);
-                ctx.rec.run(&kernel, args![n: n, k: k], bufs![a: &msg, out: &out], n.div_ceil(8))?;
+                ctx.unpack_to(&msg, r.len(), k, &cut(&e, r))?;
             }
             layer.pack(&mut ctx.rec, Format::Ring, &e, None)?
         }
@@ -195,14 +192,7 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
     if ctx.is_party()
         && let Some(msg) = ctx.client_to_server(msg.as_ref(), bytes)?
     {
-        let masked = ctx.rec.words(n)?;
-        ctx.rec.run(
-            &Kernel::new("unpack").with("PLUS").bits(k),
-            args![n: n, k: k],
-            bufs![a: &msg, x: x.words(), out: &masked],
-            n.div_ceil(8),
-        )?;
-        input = Some(masked);
+        input = Some(ctx.unpack_plus(&msg, x.words(), n, k)?);
     }
     let input = input.expect("every role has an operand");
     let drawn;

@@ -2,10 +2,12 @@
 
 use super::inverse::{inverse, inverse_cost};
 use super::linear::{Layer, ServerWeights, linear, linear_cost};
-use super::local::{Groups, Map, combine_wires};
+use super::local::{Map, combine_wires};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
-use super::{Cost, Ctx, Error, Octaves, Share, Wire, lift, multiply, open, open_all, packed_bytes, reduce, scale};
+use super::{
+    Cost, Ctx, Error, Groups, Octaves, Share, Wire, lift, multiply, open, open_all, packed_bytes, reduce, scale,
+};
 use super::{square_sums, truncate};
 use crate::gpu::Buf;
 

@@ -2,7 +2,7 @@
 
 use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
 use crate::gpu::{Buf, Kernel};
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// Opens one share. See [`open_all`].
 pub fn open(ctx: &mut Ctx, x: &Share, shift: u32, k: u32) -> Result<Wire, Error> {
@@ -64,14 +64,7 @@ impl Sealed {
     /// The wires, given the peer's messages in the same order.
     pub(super) fn finish(mut self, ctx: &mut Ctx, theirs: &[Buf]) -> Result<Vec<Wire>, Error> {
         for ((w, mine), other) in self.wires.iter_mut().zip(&self.messages).zip(theirs) {
-            let out = ctx.rec.words(w.n)?;
-            ctx.rec.run(
-                &Kernel::new("unpack").with("SUM").bits(w.k),
-                args![n: w.n, k: w.k],
-                bufs![a: mine, b: other, out: &out],
-                w.n.div_ceil(8),
-            )?;
-            w.delta = Some(out);
+            w.delta = Some(ctx.unpack_sum(mine, other, w.n, w.k)?);
         }
         Ok(self.wires)
     }
@@ -98,7 +91,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     let part = |ctx: &mut Ctx, at: u32| {
         ctx.deal(w.n, bits, false, |rec| {
             let out = rec.words(w.n)?;
-            rec.run(&Kernel::new("bit"), args![n: w.n, at: at], bufs![x: &w.lam, out: &out], w.n.div_ceil(8))?;
+            rec.run_each(&Kernel::new("bit"), args![at: at], streams![x: &w.lam => 64, out: &out => 64], (w.n, 8))?;
             Ok(out)
         })
     };
@@ -107,11 +100,12 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     let buf = match (wrap, top) {
         (Some(wrap), Some(top)) => {
             let out = ctx.rec.words(w.n)?;
-            ctx.rec.run(
+            let (delta, first) = (w.opened(), ctx.first());
+            ctx.rec.run_each(
                 &Kernel::new("lift"),
-                args![n: w.n, k: w.k, first: ctx.first()],
-                bufs![delta: w.opened(), lam: &w.lam, wrap: &wrap, top: &top, out: &out],
-                w.n.div_ceil(8),
+                args![k: w.k, first: first],
+                streams![delta: delta => 64, lam: &w.lam => 64, wrap: &wrap => 64, top: &top => 64, out: &out => 64],
+                (w.n, 8),
             )?;
             Some(out)
         }

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::local::copy;
 use super::{Cost, Ctx, Error, Share, Wire};
 use crate::gpu::Buf;
+use crate::kernels::{Columns, Element, columns};
 
 /// Ring words that a kernel sees of a buffer on every adapter: 128 MiB, WebGPU's default limit.
 pub(super) const WORDS: usize = 1 << 24;
@@ -47,7 +47,8 @@ pub(super) fn in_pieces(
     for r in ranges(x.n, piece) {
         let y = ctx.tile(|ctx| part(ctx, &part_of(x, &r)))?;
         if let (Some(out), Some(y)) = (&out, &y.buf) {
-            copy(&mut ctx.rec, (y, r.len(), r.len(), 0), (&cut(out, &r), r.len(), 0), r.len())?;
+            let whole = |buf| Columns { buf, stride: r.len(), start: 0 };
+            columns(&mut ctx.rec, Element::Ring, (1, r.len()), whole(y), whole(&cut(out, &r)))?;
         }
         (whole.k, whole.f) = (y.k, y.f);
     }

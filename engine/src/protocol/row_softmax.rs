@@ -1,16 +1,16 @@
 //! Softmax over the rows of a matrix, by itself: attention divides later and cheaper. Source: protocol.md section 7.
 
 use super::inverse::{inverse, inverse_cost, result_ring};
-use super::local::{Groups, Map, affine};
+use super::local::{Map, affine};
 use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::softmax::{RESULT_FRACTION, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
-use super::{Cost, Ctx, Error, Octaves, Role, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all};
+use super::{
+    Cost, Ctx, Error, Groups, Octaves, Role, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all,
+};
 use super::{packed_bytes, reduce, truncate};
 use crate::approx::Approx;
-use crate::gpu::{Buf, Kernel};
-use crate::{args, bufs};
 
 /// How a row's maximum is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,11 +133,11 @@ pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Resul
             let msg = ctx.pack(&x.lam, x.n, x.k)?;
             ctx.server_to_client(Some(&msg), down)?;
             let msg = ctx.client_to_server(None, up)?.expect("the server receives");
-            Some(unpack(ctx, &msg, rows, x.k)?)
+            Some(ctx.unpack(&msg, rows, x.k)?)
         }
         Role::Client => {
             let msg = ctx.server_to_client(None, down)?.expect("the client receives");
-            let theirs = unpack(ctx, &msg, x.n, x.k)?;
+            let theirs = ctx.unpack(&msg, x.n, x.k)?;
             let (half, clear) = (ctx.rec.words(x.n)?, ctx.rec.words(x.n)?);
             affine(&mut ctx.rec, x.n, (x.opened(), 1), Some((&x.lam, u64::MAX, Map::SAME)), 0, &half)?;
             affine(&mut ctx.rec, x.n, (&half, 1), Some((&theirs, u64::MAX, Map::SAME)), 0, &clear)?;
@@ -156,12 +156,6 @@ pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Resul
 /// Cost of revealing the maxima of `[rows, cols]` in a ring of `k` bits.
 pub(super) fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
     Cost { to_client: packed_bytes(rows * cols, k), to_server: packed_bytes(rows, k), offline: 0, half_rounds: 2 }
-}
-
-fn unpack(ctx: &mut Ctx, msg: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
-    let out = ctx.rec.words(n)?;
-    ctx.rec.run(&Kernel::new("unpack").bits(k), args![n: n, k: k], bufs![a: msg, out: &out], n.div_ceil(8))?;
-    Ok(out)
 }
 
 /// Cost of [`row_softmax`]. Online, each way and an element, with 4096 columns and the loose exponential: 3 bytes for the

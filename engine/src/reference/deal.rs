@@ -2,10 +2,11 @@
 
 use super::pack::pack8;
 use super::prg::{ROUNDS, element};
+use crate::correlated::elements_of_block;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, n0: u32, n1: u32, n2: u32 }
+    Params { n: usize, k: u32, n0: u32, n1: u32, n2: u32, block: usize }
 );
 
 /// Without switches, and with `xor` for `XOR`.
@@ -15,7 +16,7 @@ pub fn deal(xor: bool, p: &Params, keys: &[u32], c: &[u64], msg: &mut [u32]) {
         for i in 0..8 {
             let at = t * 8 + i;
             if at < p.n {
-                let l = element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], p.k, at);
+                let l = element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at);
                 s[i] = if xor { c[at] ^ l } else { c[at].wrapping_sub(l) };
             }
         }

@@ -3,7 +3,8 @@
 params!(
     /// As in the shader.
     Params {
-        groups: usize, parts: usize, len: usize, jd: usize, jo: usize, ji: usize, rd: usize, ro: usize, first: u32
+        groups: usize, parts: usize, len: usize, offset: usize, jd: usize, jo: usize, ji: usize, rd: usize, ro: usize,
+        first: u32, out_row: usize, out_start: usize
     }
 );
 
@@ -12,9 +13,10 @@ fn sums(p: &Params, out: &mut [u64], v: impl Fn(usize) -> u64) {
         for q in 0..p.parts {
             let mut sum = 0u64;
             for r in (q..p.len).step_by(p.parts) {
-                sum = sum.wrapping_add(v((j / p.jd) * p.jo + (j % p.jd) * p.ji + (r / p.rd) * p.ro + r % p.rd));
+                let group = p.offset + (j / p.jd) * p.jo + (j % p.jd) * p.ji;
+                sum = sum.wrapping_add(v(group + (r / p.rd) * p.ro + r % p.rd));
             }
-            out[j * p.parts + q] = sum;
+            out[j * p.out_row + p.out_start + q] = sum;
         }
     }
 }
