@@ -36,21 +36,22 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     var mask = 0u;
     for (var part = 0u; part < 4u; part++) {
         let at = 4u * block + part;
+        let a = shorts(masks, part);
+        // Bits beyond the last element are nothing but mask.
+        mask |= gather8(a >> U(8u)) << (8u * part);
         if (at < eights) {
             let from_ = level * eights + at;
             let opened = mine[from_] ^ theirs[from_];
             let m = bytes(opened.x, opened.y);
-            let a = shorts(masks, part);
 #ifdef CLIENT
             let w = shorts(own, part);
 #else
             let w = U(products[4u * from_], products[4u * from_ + 1u], products[4u * from_ + 2u], products[4u * from_ + 3u]);
 #endif
-            let v = less(factors(m, a, w, one, first), m, a, w, one, first) ^ bit(w, 15u, one) ^ bit(a, 8u, one);
+            let v = less(factors(m, a, w, one, first), m, a, w, one, first) ^ bit(w, 15u, one);
             word ^= gather8(v) << (8u * part);
-            mask |= gather8(a >> U(8u)) << (8u * part);
         }
     }
-    msg[t] = word;
+    msg[t] = word ^ mask;
     beta[t] = mask;
 }

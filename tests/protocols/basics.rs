@@ -157,8 +157,9 @@ fn three_segments_of_a_quartic() {
 #[test]
 fn reciprocal_and_inverse_square_root() {
     let world = World::new(6);
-    let n = 600;
-    for (power, f, range) in [(-1.0, 14, Octaves { lo: 8, hi: 20 }), (-0.5, 14, Octaves { lo: 12, hi: 38 })] {
+    let ranges = [(-1.0, 14, Octaves { lo: 8, hi: 20 }), (-0.5, 14, Octaves { lo: 12, hi: 38 })];
+    // Few elements, and so many that the cubic is opened.
+    for (n, (power, f, range)) in [600, 1500].into_iter().flat_map(|n| ranges.map(|r| (n, r))) {
         let mut rng = world.rng("values");
         let span = (range.hi - range.lo) as f64;
         let x: Vec<i64> =

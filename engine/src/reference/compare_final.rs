@@ -23,8 +23,11 @@ pub fn compare_final(
     beta: &mut [u32],
 ) {
     for to in 0..p.n.div_ceil(32) * p.levels {
-        // Beyond the last element there are no signs.
-        (msg[to], beta[to]) = (signs[to * p.groups] * p.first, 0);
+        // Beyond the last element there is nothing but mask.
+        let (block, level) = (to / p.levels, to % p.levels);
+        let own = |i| mask(keys, 1 - p.first as usize, [p.m0, p.m1, p.m2], p.levels, level, 32 * block + i);
+        beta[to] = (0..32).fold(0, |word, i| word | (own(i) >> 8 & 1) << i);
+        msg[to] = beta[to] ^ signs[to * p.groups] * p.first;
     }
     for i in 0..p.levels * p.n {
         let (level, e) = (i / p.n, i % p.n);
@@ -35,7 +38,6 @@ pub fn compare_final(
             Some(products) => unpack::element(products, 16, i) as u32,
         };
         let less = combine(opened(mine, theirs, i), own, w, p.first) & 1;
-        msg[to] ^= ((less ^ w >> 15 ^ own >> 8) & 1) << (e % 32);
-        beta[to] |= (own >> 8 & 1) << (e % 32);
+        msg[to] ^= ((less ^ w >> 15) & 1) << (e % 32);
     }
 }

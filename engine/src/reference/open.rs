@@ -18,7 +18,17 @@ pub fn open(minus: bool, p: &Params, keys: &[u32], x: &[u64], lam: &mut [u64], m
             let at = t * 8 + i;
             if at < p.n {
                 let v = r_low(x[at].wrapping_add(p.add), p.from_) >> p.shift;
-                let m = r_low(element(ROUNDS, keys, p.key as usize, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at), p.k);
+                let m = r_low(
+                    element(
+                        ROUNDS,
+                        keys,
+                        p.key as usize,
+                        [p.n0, p.n1, p.n2],
+                        p.k,
+                        p.block * elements_of_block(p.k) + at,
+                    ),
+                    p.k,
+                );
                 lam[at] = m;
                 s[i] = if minus { v.wrapping_sub(m) } else { v.wrapping_add(m) };
             }

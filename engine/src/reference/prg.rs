@@ -34,14 +34,19 @@ pub fn element(rounds: usize, keys: &[u32], key: usize, nonce: [u32; 3], k: u32,
 /// Without switches, and with `CHACHA20` for 20 rounds.
 pub fn prg(rounds: usize, p: &Params, keys: &[u32], out: &mut [u64]) {
     for at in 0..p.n {
-        out[at] = r_low(element(rounds, keys, p.key as usize, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at), p.k);
+        out[at] = r_low(
+            element(rounds, keys, p.key as usize, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at),
+            p.k,
+        );
     }
 }
 
 /// `BOTH`, and with `xor` `BOTH XOR`.
 pub fn both(xor: bool, p: &Params, keys: &[u32], out: &mut [u64]) {
     for at in 0..p.n {
-        let [a, b] = [0, 1].map(|key| r_low(element(ROUNDS, keys, key, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at), p.k));
+        let [a, b] = [0, 1].map(|key| {
+            r_low(element(ROUNDS, keys, key, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at), p.k)
+        });
         out[at] = if xor { a ^ b } else { a.wrapping_add(b) };
     }
 }
