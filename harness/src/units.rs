@@ -14,6 +14,26 @@ pub fn bytes(n: u64) -> String {
     if unit == 0 { format!("{n} B") } else { format!("{} {}", significant(value), UNITS[unit]) }
 }
 
+/// Reads a size such as `4GiB`, `512MB` or `1000000`.
+pub fn size(text: &str) -> std::result::Result<u64, String> {
+    const UNITS: [(&str, u64); 9] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    let text = text.trim();
+    let unit = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), *factor)));
+    let (number, factor) = unit.unwrap_or((text, 1));
+    let bytes = number.parse::<f64>().ok().map(|n| n * factor as f64).filter(|n| (1.0..1e18).contains(n));
+    bytes.map(|n| n as u64).ok_or_else(|| "expected a size such as 4GiB or 500MB".into())
+}
+
 /// `0.42 s`, `12.3 s`, `2 min 12 s`, `1 h 02 min`.
 pub fn seconds(s: f64) -> String {
     if !s.is_finite() || s < 0.0 {
@@ -86,6 +106,18 @@ mod tests {
             assert_eq!(bytes(n), text);
         }
         assert_eq!(bytes(u64::MAX), "18447 PB");
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        let cases =
+            [("4GiB", 4 << 30), ("512 MB", 512_000_000), ("1.5kB", 1500), ("77", 77), (" 2TiB ", 2 << 40), ("9B", 9)];
+        for (text, n) in cases {
+            assert_eq!(size(text), Ok(n), "{text}");
+        }
+        for bad in ["", "GiB", "-1GB", "4XB", "nan", "inf", "0", "4 G"] {
+            assert!(size(bad).is_err(), "{bad:?} was accepted");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use masque_engine::approx::Approx;
 use masque_engine::exec::{Plan, PlanConfig, PlanError};
 use masque_engine::graph::{Graph, WeightSpec};
+use masque_engine::protocol::RowMaximum;
 use serde_json::Value;
 
 use crate::config::{Fields, text};
@@ -111,9 +112,14 @@ impl ModuleConfig {
 
     /// The fixed-point plan of its graph.
     pub fn plan(&self, graph: &Graph, approx: Approx) -> Result<Plan, PlanError> {
-        let usual = PlanConfig { approx, ..PlanConfig::default() };
+        self.plan_with(graph, approx, RowMaximum::Secure)
+    }
+
+    /// The same with another way to the maxima of attention's rows.
+    pub fn plan_with(&self, graph: &Graph, approx: Approx, maximum: RowMaximum) -> Result<Plan, PlanError> {
+        let usual = PlanConfig { approx, maximum, ..PlanConfig::default() };
         match self {
-            Self::Text(c) => c.fixed_point.plan(graph, clip_text::plan(approx)),
+            Self::Text(c) => c.fixed_point.plan(graph, PlanConfig { maximum, ..clip_text::plan(approx) }),
             Self::ClassUnet(c) => c.fixed_point.plan(graph, usual),
             Self::Unet(c) => c.fixed_point.plan(graph, usual),
             Self::Decoder(c) => c.fixed_point.plan(graph, usual),

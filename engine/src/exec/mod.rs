@@ -10,9 +10,9 @@ mod secure;
 pub use network::{Network, NodeStats};
 pub use plain::{Plain, PlainCtx, PlainState};
 pub use plan::{Format, NodePlan, Plan, PlanConfig, PlanError, Planner};
-pub use range::check_ranges;
+pub use range::{check_ranges, run_checked};
 pub use sampler::{Clamp, GuidedStep, Mix, carry, reveal_to_client};
-pub use secure::{Input, NARROW, Secure, Value, fixed};
+pub use secure::{Input, NARROW, Secure, Value, fixed, section};
 
 use crate::gpu::GpuError;
 use crate::graph::{Shape, WeightError};

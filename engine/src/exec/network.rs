@@ -19,6 +19,8 @@ pub struct NodeStats {
     pub wait: Duration,
     /// Bytes and rounds.
     pub cost: Cost,
+    /// Of `cost` and `wait`, what an attention's softmax took.
+    pub softmax: (Cost, Duration),
 }
 
 /// A graph with its plan, its weights as this role holds them, and counters.

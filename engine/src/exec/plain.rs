@@ -201,6 +201,11 @@ impl Plain {
         &self.state.graph
     }
 
+    /// The graph, to be kept.
+    pub fn shared_graph(&self) -> Arc<Graph> {
+        self.state.graph.clone()
+    }
+
     /// The recorder, for its counters.
     pub fn recorder(&self) -> &Recorder {
         &self.rec

@@ -24,6 +24,12 @@ pub fn check_ranges(
     plan: &Plan,
     inputs: &[(&str, &[f32])],
 ) -> Result<(), ExecError> {
+    run_checked(&mut Plain::new(gpu, graph, weights, Approx::Exact), plan, inputs).map(drop)
+}
+
+/// The graph's output in plaintext, with whatever functions, or the first misfit as [`check_ranges`] finds it.
+pub fn run_checked(plain: &mut Plain, plan: &Plan, inputs: &[(&str, &[f32])]) -> Result<Vec<f32>, ExecError> {
+    let graph = plain.shared_graph();
     let bounds = bounds(&graph, plan);
     let largest_variance = f64::from(plan.config.variance.1).exp2();
     // By node: the largest variance that a normalisation reading it would see.
@@ -31,8 +37,7 @@ pub fn check_ranges(
         .map(|i| graph.nodes.iter().filter(|n| n.inputs.iter().any(|id| id.index() == i)).collect())
         .collect();
     let (mut at, mut found) = (0, None);
-    let mut plain = Plain::new(gpu, graph.clone(), weights, Approx::Exact);
-    plain.run_tapped(inputs, &mut |node, values| {
+    let out = plain.run_tapped(inputs, &mut |node, values| {
         let i = at;
         at += 1;
         let largest =
@@ -48,9 +53,8 @@ pub fn check_ranges(
             }
         }
     })?;
-    found.map_or(Ok(()), Err)
+    found.map_or(Ok(out), Err)
 }
-
 fn misfit(node: &Node, what: &'static str, found: f64, bound: f64) -> ExecError {
     ExecError::Unfit { node: node.name.clone(), what, found, bound }
 }

@@ -61,6 +61,12 @@ impl std::ops::DerefMut for Secure {
     }
 }
 
+/// The section of a [`Recorder`](crate::gpu::Recorder) that a node's device times are in; that of its softmax follows. One
+/// more than the last node's is that of everything outside the graph.
+pub fn section(node: usize) -> u32 {
+    2 * node as u32
+}
+
 /// Rounds to fixed point, or says which weight does not fit.
 pub fn fixed(name: &str, values: &[f32], f: u32) -> Result<Vec<i64>, ExecError> {
     let unit = f64::from(f).exp2();
@@ -120,6 +126,7 @@ impl Secure {
         for (i, node) in graph.nodes.iter().enumerate() {
             if node.visibility == Visibility::Secret {
                 self.ctx.enter(Scope { eval: self.eval, node: i as u32, tile: 0 });
+                self.ctx.step_begins()?;
                 node.op.setup(self, i, node)?;
             }
         }
@@ -254,12 +261,15 @@ impl Secure {
         at: usize,
         f: impl FnOnce(&mut Self) -> Result<T, ExecError>,
     ) -> Result<T, ExecError> {
-        let (busy, wait, cost) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost());
+        let (busy, wait, cost, aside) = (self.ctx.rec.busy(), self.ctx.waited(), self.ctx.cost(), self.ctx.set_aside());
+        self.ctx.rec.section(section(at)).map_err(ExecError::Gpu)?;
         let out = f(self)?;
+        let now = self.ctx.set_aside();
         let stats = &mut self.network.stats[at];
         stats.compute += self.ctx.rec.busy() - busy;
         stats.wait += self.ctx.waited() - wait;
         stats.cost = stats.cost + (self.ctx.cost() - cost);
+        stats.softmax = (stats.softmax.0 + (now.0 - aside.0), stats.softmax.1 + (now.1 - aside.1));
         Ok(out)
     }
 
@@ -292,6 +302,7 @@ impl Secure {
         for (i, node) in graph.nodes.iter().enumerate() {
             if values[i].is_none() {
                 self.ctx.enter(Scope { eval: self.eval, node: i as u32, tile: 0 });
+                self.ctx.step_begins()?;
                 let mut taken: Vec<Value> =
                     node.inputs.iter().map(|j| values[j.index()].clone().expect("inputs come first")).collect();
                 let value = self.measured(i, |s| s.node(i, node, &mut taken, &public))?;

@@ -1,5 +1,6 @@
 //! Collects dispatches, submits them as one pass, and brings back what goes on the wire.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -127,7 +128,37 @@ impl Recorder {
 
     /// Begins to record what happens, with times from `origin` on. Roles that share an origin can be compared.
     pub fn start_trace(&mut self, origin: Instant) {
-        self.tracer = Some(Box::new(Tracer::new(&self.gpu, origin)));
+        self.tracer = Some(Box::new(Tracer::new(&self.gpu, origin, true)));
+    }
+
+    /// Begins to measure how long the device works for each [`Recorder::section`], unless a trace does so already.
+    pub fn start_meter(&mut self) {
+        let tracer = || Box::new(Tracer::new(&self.gpu, Instant::now(), false));
+        self.tracer.get_or_insert_with(tracer);
+    }
+
+    /// Where device times are measured: what is recorded from now on belongs to this section. Otherwise nothing.
+    pub fn section(&mut self, section: u32) -> Result<(), GpuError> {
+        if self.tracer.is_some() && self.section_now() != section {
+            self.flush()?;
+        }
+        if let Some(t) = &mut self.tracer {
+            t.section = section;
+        }
+        Ok(())
+    }
+
+    /// What is recorded now belongs to this section.
+    pub fn section_now(&self) -> u32 {
+        self.tracer.as_ref().map_or(0, |t| t.section)
+    }
+
+    /// How long the device worked for each section since measuring began, by its own clock where it has one. Waits for it.
+    pub fn spent(&mut self) -> Result<BTreeMap<u32, Duration>, GpuError> {
+        if self.tracer.is_some() {
+            self.read(&[])?;
+        }
+        Ok(self.tracer.as_ref().map(|t| t.spent()).unwrap_or_default())
     }
 
     /// Ends the recording and returns it; empty if there was none.
@@ -140,7 +171,7 @@ impl Recorder {
 
     /// In a trace: something that began at `start` has just ended.
     pub fn note(&mut self, lane: Lane, name: &str, at: Option<Address>, bytes: u64, start: Instant) {
-        if let Some(t) = &mut self.tracer {
+        if let Some(t) = self.tracer.as_mut().filter(|t| t.every) {
             t.trace.note(lane, name, at, bytes, start);
         }
     }
@@ -230,8 +261,8 @@ impl Recorder {
             self.gpu.queue.write_buffer(&self.arena, 0, &self.params);
         }
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let names = || self.pending.iter().map(|d| d.pipeline.name.clone()).collect();
-        let traced = self.tracer.as_ref().map(|t| t.pass(&self.gpu, names()));
+        let names = self.pending.iter().map(|d| d.pipeline.name.clone());
+        let traced = self.tracer.as_mut().map(|t| t.pass(&self.gpu, names));
         self.encode(&mut encoder, traced.as_ref());
         if let Some(f) = after {
             f(&mut encoder);
@@ -247,26 +278,26 @@ impl Recorder {
         self.gpu.health()
     }
 
-    /// Writes the pending dispatches as one compute pass, or, for their times, as one each.
+    /// Writes the pending dispatches as one compute pass, or, for the times of each, as one each.
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, traced: Option<&Pass>) {
         let dispatch = |pass: &mut wgpu::ComputePass<'_>, d: &Dispatch| {
             pass.set_pipeline(&d.pipeline.pipeline);
             pass.set_bind_group(0, &d.group, &[d.offset]);
             pass.dispatch_workgroups(d.groups[0], d.groups[1], d.groups[2]);
         };
-        match traced {
-            Some(traced) => {
-                for (i, d) in self.pending.iter().enumerate() {
-                    let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: traced.writes(i) };
-                    dispatch(&mut encoder.begin_compute_pass(&descriptor), d);
-                }
-                traced.resolve(encoder);
-            }
-            None if self.pending.is_empty() => {}
-            None => {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                self.pending.iter().for_each(|d| dispatch(&mut pass, d));
-            }
+        if self.pending.is_empty() {
+            return;
+        }
+        let each = traced.is_some_and(|t| t.dispatches() == self.pending.len());
+        let size = if each { 1 } else { self.pending.len() };
+        for (i, together) in self.pending.chunks(size).enumerate() {
+            let timestamp_writes = traced.and_then(|t| t.writes(i));
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
+            together.iter().for_each(|d| dispatch(&mut pass, d));
+        }
+        if let Some(traced) = traced {
+            traced.resolve(encoder);
         }
     }
 
@@ -305,8 +336,8 @@ impl Recorder {
         self.busy = before + start.elapsed();
         if let Some(t) = &mut self.tracer {
             t.finished()?;
-            t.trace.note(Lane::Host, "read back", None, total, start);
         }
+        self.note(Lane::Host, "read back", None, total, start);
         Ok(out)
     }
 

@@ -1,13 +1,26 @@
 //! Times of kernels on the device's own clock.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::{Gpu, GpuError};
 use crate::trace::{Event, Lane, Trace};
 
+/// Where the device writes times, and where the host reads them.
+type Queries = (wgpu::QuerySet, wgpu::Buffer, wgpu::Buffer);
+
 /// A recorder's trace with what is still on its way from the device.
 pub(super) struct Tracer {
     pub trace: Trace,
+    /// Whether every kernel is wanted, or only how long the device worked for each section.
+    pub every: bool,
+    /// What the work recorded from now on belongs to.
+    pub section: u32,
+    spent: BTreeMap<u32, Duration>,
+    /// When the device had last finished something: in ticks, and for the host.
+    ended: (u64, Instant),
+    /// Times of a submission as a whole, to be used again.
+    free: Vec<Queries>,
     /// Nanoseconds of a tick; none where the adapter has no timestamps.
     period: Option<f64>,
     waiting: Vec<Pass>,
@@ -17,10 +30,11 @@ pub(super) struct Tracer {
     offset: f64,
 }
 
-/// Timestamps of one submission: two for each dispatch.
+/// Timestamps of one submission: two for each dispatch, or two in all.
 pub(super) struct Pass {
-    queries: Option<(wgpu::QuerySet, wgpu::Buffer, wgpu::Buffer)>,
+    queries: Option<Queries>,
     names: Vec<String>,
+    section: u32,
     submitted: Instant,
 }
 
@@ -36,6 +50,11 @@ impl Pass {
         })
     }
 
+    /// Dispatches or groups of them that have times.
+    pub fn dispatches(&self) -> usize {
+        self.names.len()
+    }
+
     /// After the last dispatch: brings the times to where the host can read them.
     pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         if let Some((set, resolved, host)) = &self.queries {
@@ -46,16 +65,37 @@ impl Pass {
 }
 
 impl Tracer {
-    pub fn new(gpu: &Gpu, origin: Instant) -> Self {
+    pub fn new(gpu: &Gpu, origin: Instant, every: bool) -> Self {
         let stamps = gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let period = stamps.then(|| f64::from(gpu.queue.get_timestamp_period()));
-        Self { trace: Trace::new(origin), period, waiting: vec![], kernels: vec![], offset: f64::INFINITY }
+        Self {
+            trace: Trace::new(origin),
+            every,
+            section: 0,
+            spent: BTreeMap::new(),
+            ended: (0, origin),
+            free: vec![],
+            period,
+            waiting: vec![],
+            kernels: vec![],
+            offset: f64::INFINITY,
+        }
     }
 
-    /// Prepares the times of a submission.
-    pub fn pass(&self, gpu: &Gpu, names: Vec<String>) -> Pass {
+    /// Prepares the times of a submission: of each dispatch, or of all together.
+    pub fn pass(&mut self, gpu: &Gpu, names: impl Iterator<Item = String>) -> Pass {
+        let mut names = names.peekable();
+        let names = match self.every {
+            true => names.collect(),
+            false if names.peek().is_some() => vec![String::new()],
+            false => vec![],
+        };
         let count = 2 * names.len() as u32;
+        let used = if self.every { None } else { self.free.pop() };
         let queries = (self.period.is_some() && count > 0).then(|| {
+            if let Some(used) = used {
+                return used;
+            }
             let buffer = |usage| {
                 gpu.device.create_buffer(&wgpu::BufferDescriptor {
                     label: Some("timestamps"),
@@ -72,7 +112,7 @@ impl Tracer {
             let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
             (set, resolved, buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST))
         });
-        Pass { queries, names, submitted: Instant::now() }
+        Pass { queries, names, section: self.section, submitted: Instant::now() }
     }
 
     /// The submission is on its way.
@@ -89,9 +129,17 @@ impl Tracer {
     pub fn finished(&mut self) -> Result<(), GpuError> {
         let now = Instant::now();
         let mut last = 0;
-        for pass in std::mem::take(&mut self.waiting) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let next: Vec<Instant> = waiting.iter().skip(1).map(|p| p.submitted).chain([now]).collect();
+        for (pass, next) in waiting.into_iter().zip(next) {
             let Some((.., host)) = &pass.queries else {
-                self.trace.note(Lane::Device, &pass.names.join(", "), None, 0, pass.submitted);
+                if self.every {
+                    self.trace.note(Lane::Device, &pass.names.join(", "), None, 0, pass.submitted);
+                }
+                // As the host sees it: until the next one came, or all were done.
+                let from = self.ended.1.max(pass.submitted);
+                *self.spent.entry(pass.section).or_default() += next.saturating_duration_since(from);
+                self.ended.1 = self.ended.1.max(next);
                 continue;
             };
             {
@@ -102,11 +150,21 @@ impl Tracer {
                     // A driver that has no time for an empty dispatch writes 0.
                     if begin > 0 && end >= begin {
                         last = last.max(end);
-                        self.kernels.push((name.clone(), begin, end));
+                        // Work that waits behind other work may have begun by its own account.
+                        let ticks = end.saturating_sub(begin.max(self.ended.0));
+                        self.ended.0 = self.ended.0.max(end);
+                        let time = Duration::from_nanos((ticks as f64 * self.period.unwrap_or(1.0)) as u64);
+                        *self.spent.entry(pass.section).or_default() += time;
+                        if self.every {
+                            self.kernels.push((name.clone(), begin, end));
+                        }
                     }
                 }
             }
             host.unmap();
+            if !self.every {
+                self.free.extend(pass.queries);
+            }
         }
         if let Some(period) = self.period
             && last > 0
@@ -116,12 +174,17 @@ impl Tracer {
         Ok(())
     }
 
+    /// How long the device worked for each section.
+    pub fn spent(&self) -> BTreeMap<u32, Duration> {
+        self.spent.clone()
+    }
+
     /// Everything that happened, in the order of its start.
     pub fn into_events(self) -> Vec<Event> {
         let mut events = self.trace.events;
         let time = |ticks: u64| {
             let nanos = ticks as f64 * self.period.unwrap_or(1.0) + self.offset;
-            std::time::Duration::from_nanos(nanos.max(0.0) as u64)
+            Duration::from_nanos(nanos.max(0.0) as u64)
         };
         events.extend(self.kernels.iter().map(|(name, begin, end)| Event {
             lane: Lane::Device,

@@ -222,6 +222,26 @@ fn rows(
     let (ring, f, rows) = (values.ring(), q.f, tile.score_rows());
     let logits = matmul_right(ctx, q, keys, &tile.logits(shape))?;
     let logits = if shape.causal { masked(ctx, &logits, shape, tile)? } else { logits };
+    let (weights, reciprocal) = ctx.aside(|ctx| softmax(ctx, logits, (rows, ring), shape, (spec, top)))?;
+    let weighted = matmul_right(ctx, &weights, values, &tile.values(shape))?;
+    let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
+    let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape)?)];
+    let both = open_all(ctx, &pair)?;
+    let weighted = lift(ctx, &both[0], ring)?;
+    let reciprocal = lift(ctx, &both[1], ring)?;
+    let both = open_all(ctx, &[(&weighted, 0, ring), (&reciprocal, 0, ring)])?;
+    let out = multiply(ctx, &both[0], &both[1], Map::per_row(shape.width))?;
+    truncate(ctx, &out, out.f - f)
+}
+
+/// The exponentials of a tile's logits less their rows' maxima, open for products, and the reciprocals of their sums.
+fn softmax(
+    ctx: &mut Ctx,
+    logits: Share,
+    (rows, ring): (usize, u32),
+    shape: &AttentionShape,
+    (spec, top): (&SoftmaxSpec, RowMaximum),
+) -> Result<(Wire, Share), Error> {
     let fraction = spec.logit_fraction();
     let window = window(fraction);
     let x = open(ctx, &logits, logits.f - fraction, LOGIT_RING)?;
@@ -242,15 +262,7 @@ fn rows(
     // 1 / sum for sums with WEIGHT_FRACTION bits.
     let gain = f64::from(WEIGHT_FRACTION).exp2();
     let reciprocal = inverse(ctx, &sums, -1.0, gain, shape.sums(), RECIPROCAL)?;
-    let weighted = matmul_right(ctx, &wires[0], values, &tile.values(shape))?;
-    let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
-    let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape)?)];
-    let both = open_all(ctx, &pair)?;
-    let weighted = lift(ctx, &both[0], ring)?;
-    let reciprocal = lift(ctx, &both[1], ring)?;
-    let both = open_all(ctx, &[(&weighted, 0, ring), (&reciprocal, 0, ring)])?;
-    let out = multiply(ctx, &both[0], &both[1], Map::per_row(shape.width))?;
-    truncate(ctx, &out, out.f - f)
+    Ok((wires.remove(0), reciprocal))
 }
 
 /// Copies a tile's result to where it belongs in `[n, queries, heads * width]`.

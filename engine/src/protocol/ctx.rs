@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
 use crate::correlated::{Key, Scope, elements_of_block};
 use crate::gpu::{Buf, Kernel, Recorder};
@@ -65,7 +66,7 @@ pub struct Ctx {
     pub rec: Recorder,
     links: Links,
     keys: Buf,
-    scope: Scope,
+    pub(super) scope: Scope,
     draws: u16,
     messages: u16,
     /// Largest number of a tile of this step so far.
@@ -73,6 +74,8 @@ pub struct Ctx {
     drawn: HashSet<(Scope, u16)>,
     cost: Cost,
     wait: Duration,
+    /// Who looks on, and what is counted by itself.
+    pub(super) observed: Observed,
     pending: Vec<(Address, Buf, usize)>,
     pending_bytes: usize,
 }
@@ -102,6 +105,7 @@ impl Ctx {
             drawn: HashSet::new(),
             cost: Cost::default(),
             wait: Duration::ZERO,
+            observed: Observed::default(),
             pending: vec![],
             pending_bytes: 0,
         })
@@ -121,7 +125,7 @@ impl Ctx {
         let tile = self.tiles.checked_add(1).ok_or_else(too_many)?;
         let before = (self.scope, self.draws, self.messages);
         self.enter(Scope { tile, ..self.scope });
-        let out = part(self);
+        let out = self.step_begins().and_then(|()| part(self));
         (self.scope, self.draws, self.messages) = before;
         out
     }

@@ -18,6 +18,7 @@ mod matmul;
 mod maximum;
 mod multiply;
 mod norm;
+mod observed;
 mod open;
 mod pieces;
 mod piecewise;
@@ -41,6 +42,7 @@ pub use matmul::{MatmulShape, matmul, matmul_cost};
 pub use maximum::{maximum, maximum_cost};
 pub use multiply::{multiply, multiply_cost, square_sums};
 pub use norm::{NormShape, factor_fraction, normalise, normalise_cost, settle};
+pub use observed::Watch;
 pub use open::{lift, lift_cost, open, open_all, open_cost};
 pub use piecewise::{Segment, Table, piecewise, piecewise_cost, polynomial};
 pub use reduce::{Groups, reduce};
@@ -69,6 +71,9 @@ pub enum Error {
         /// Bytes received.
         got: u64,
     },
+    /// Who watches the role stopped it.
+    #[error("{0}")]
+    Stopped(String),
     /// The fixed-point plan cannot hold a value.
     #[error("fixed-point range: {0}")]
     Range(String),

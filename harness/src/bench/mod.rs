@@ -2,7 +2,7 @@
 //!
 //! [`trio`] is where the roles meet; [`ops`] is the list of operations, each with inputs, protocol and the functions its
 //! result is compared with; [`measure`] times them; [`report`] holds the figures, which [`table`], [`picture`] and [`page`]
-//! show. [`modules`] does the same for whole networks. Figures of others stand in [`published`].
+//! show. [`modules`] does the same for whole networks, [`step`] for one of them in detail. Figures of others stand in [`published`].
 
 pub mod measure;
 pub mod modules;
@@ -11,6 +11,7 @@ pub mod page;
 pub mod picture;
 pub mod published;
 pub mod report;
+pub mod step;
 pub mod stock;
 pub mod table;
 pub mod trio;

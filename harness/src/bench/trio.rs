@@ -17,8 +17,8 @@ use super::stock::{Announcer, Stock, stocked};
 use crate::engine::EngineError;
 use crate::session;
 
-/// Longest silence between roles.
-const STALL: Duration = Duration::from_secs(120);
+/// Longest silence between roles: a layer of a full-size network takes its time where three of them share few cores.
+const STALL: Duration = Duration::from_secs(600);
 
 /// What a role holds between phases.
 pub trait State: Send {
@@ -220,6 +220,13 @@ impl<S: State> Trio<S> {
             if let Some(peer) = state.ctx().peer() {
                 peer.shape(link);
             }
+        }
+    }
+
+    /// The devices' work is measured by sections from now on.
+    pub fn start_meters(&mut self) {
+        for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
+            state.ctx().rec.start_meter();
         }
     }
 

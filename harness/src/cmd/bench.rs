@@ -9,6 +9,7 @@ use masque_engine::net::Link;
 use masque_engine::protocol::RowMaximum;
 
 use super::bench_modules::{self, ModulesArgs};
+use super::bench_step::{self, StepArgs};
 use crate::bench::ops::{self, Wanted};
 use crate::bench::report::{self, Report};
 use crate::bench::trio::Trio;
@@ -25,6 +26,8 @@ pub enum BenchCommand {
     Ops(Box<OpsArgs>),
     /// Whole networks of a model between client, server and dealer: compute, bytes, rounds, time; the paper's Table 9
     Modules(Box<ModulesArgs>),
+    /// One evaluation of a network, by kind of layer, with memory, device time and estimates for links; the paper's headline
+    Step(Box<StepArgs>),
 }
 
 /// Elements that finish quickly, and those of a run for figures.
@@ -147,6 +150,7 @@ pub fn execute(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Ops(args) => operations(*args),
         BenchCommand::Modules(args) => bench_modules::execute(&args),
+        BenchCommand::Step(args) => bench_step::execute(&args),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod bench_modules;
+pub mod bench_step;
 pub mod dealer;
 pub mod devices;
 pub mod eval;

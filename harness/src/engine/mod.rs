@@ -272,10 +272,25 @@ fn versions() -> BTreeMap<String, String> {
 }
 
 /// Most resident memory of this process so far; 0 where the system does not say.
-fn peak_rss() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+pub(crate) fn peak_rss() -> u64 {
+    memory("/proc/self/status", "VmHWM:").unwrap_or(0)
+}
+
+/// Resident memory of this process, where the system says.
+pub(crate) fn rss() -> Option<u64> {
+    memory("/proc/self/status", "VmRSS:")
+}
+
+/// Memory of the machine, where the system says.
+pub(crate) fn machine_memory() -> Option<u64> {
+    memory("/proc/meminfo", "MemTotal:")
+}
+
+/// A line of a file in which Linux counts memory in kB.
+fn memory(file: &str, line: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let rest = text.lines().find_map(|l| l.strip_prefix(line))?;
+    rest.trim().trim_end_matches("kB").trim().parse().ok().map(|kilobytes: u64| kilobytes << 10)
 }
 
 /// All adapters, in the order of their indices.

@@ -20,14 +20,14 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A folder where there is one, otherwise a name.
+    /// A folder where there is one, otherwise a name, which may say once more that weights are `-random`.
     pub fn find(model: &'a Path) -> Result<Self, ModelError> {
         if model.is_dir() {
             return Ok(Self::Folder(model));
         }
         let name = model.to_string_lossy();
         let unknown = |e| ModelError::Request(format!("{name} is no folder, and {e}"));
-        Preset::named(&name).map(Self::Rule).map_err(unknown)
+        Preset::named(name.strip_suffix("-random").unwrap_or(&name)).map(Self::Rule).map_err(unknown)
     }
 
     /// Its networks, in the order in which they run.

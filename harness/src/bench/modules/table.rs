@@ -59,7 +59,7 @@ fn ours(row: &Row) -> Vec<String> {
 }
 
 fn published(row: &Row) -> Option<&'static published::Module> {
-    published::MODULES.iter().find(|m| m.module == row.module)
+    published::module(&row.module, "precise")
 }
 
 /// The paper's figures: one time, and bytes of both directions.

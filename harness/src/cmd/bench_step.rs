@@ -1,0 +1,170 @@
+//! `harness bench step`: one evaluation of a network in detail.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use masque_engine::approx;
+use masque_engine::exec::ExecError;
+use masque_engine::gpu::Gpu;
+use masque_engine::net::Link;
+use masque_engine::protocol::RowMaximum;
+use masque_models::{Extents, ModuleConfig, Network};
+
+use super::bench::{approximation, command_line, link};
+use crate::bench::modules::{self, Source};
+use crate::bench::step::{self, Look, Report, Trace, Wanted};
+use crate::cli::GpuArgs;
+use crate::engine::{self, EngineError};
+use crate::error::{Error, Result};
+use crate::{trace, units};
+
+/// Flags of `harness bench step`.
+#[derive(Args)]
+pub struct StepArgs {
+    /// A model's folder, the folder of one of its modules, or sd15-random: Stable Diffusion v1.5 with weights by a rule, of
+    /// which nothing is on disk
+    #[arg(long, value_name = "DIR|NAME", default_value = "sd15-random")]
+    pub model: PathBuf,
+    /// Which of its networks
+    #[arg(long, value_enum, default_value_t)]
+    pub module: Module,
+    /// Height and width of the latent [default: what the model was trained for; 64 for sd15]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub latent: Option<u16>,
+    /// Functions that stand in for SiLU, GeLU, exp: precise, loose, cipherdm
+    #[arg(long, value_name = "NAME", default_value = "loose", value_parser = approximation)]
+    pub approx: approx::Approx,
+    /// How attention finds the maxima of its rows; REVEALED shows the client every logit and the server every maximum
+    #[arg(long, alias = "maximum", value_enum, default_value_t)]
+    pub max: Max,
+    /// Samples evaluated together; a guided UNet step is two for each image
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub batch: u16,
+    /// Link between client and server: loopback, lan (3 Gbit/s, 0.3 ms), wan (400 Mbit/s, 4 ms), or as 400mbit,4ms
+    #[arg(long, value_name = "LINK", default_value = "lan", value_parser = link)]
+    pub link: Link,
+    /// Evaluate once before, so that kernels are compiled: the time is that of any later step
+    #[arg(long)]
+    pub warm: bool,
+    /// Stop with an error when the process holds more memory than this [default: nine tenths of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub memory: Option<u64>,
+    /// Show no progress and no table
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Write all figures as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub json: Option<PathBuf>,
+    /// Write the figures of the layers as CSV
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub csv: Option<PathBuf>,
+    /// Write what every role did when, for chrome://tracing or ui.perfetto.dev; slows the run down
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub trace: Option<PathBuf>,
+
+    /// Device flags.
+    #[command(flatten)]
+    pub gpu: GpuArgs,
+}
+
+/// `--module`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Module {
+    /// One step of the UNet
+    #[default]
+    Unet,
+    /// The text encoder
+    Text,
+    /// The autoencoder's decoder
+    Vae,
+}
+
+impl Module {
+    fn is(self, network: &Network) -> bool {
+        match network.config {
+            ModuleConfig::Unet(_) | ModuleConfig::ClassUnet(_) => self == Self::Unet,
+            ModuleConfig::Text(_) => self == Self::Text,
+            ModuleConfig::Decoder(_) => self == Self::Vae,
+        }
+    }
+}
+
+/// `--max`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Max {
+    /// On shares
+    #[default]
+    Secure,
+    /// In the clear
+    Revealed,
+}
+
+impl From<Max> for RowMaximum {
+    fn from(max: Max) -> Self {
+        match max {
+            Max::Secure => Self::Secure,
+            Max::Revealed => Self::Revealed,
+        }
+    }
+}
+
+/// Measures.
+pub fn execute(args: &StepArgs) -> Result<()> {
+    for file in [&args.json, &args.csv, &args.trace].into_iter().flatten() {
+        super::writable(file)?;
+    }
+    let look = Look::new(args.quiet, args.memory.unwrap_or_else(step::memory_limit));
+    let (report, events) = measured(args, &look)?;
+    // Whatever the result is worth, its figures were expensive.
+    let put = |file: &Option<PathBuf>, text: String| match file {
+        Some(path) => std::fs::write(path, text).map_err(|e| Error::output(path, &e)),
+        None => Ok(()),
+    };
+    put(&args.json, serde_json::to_string_pretty(&report).map_err(EngineError::from)?)?;
+    put(&args.csv, step::csv(&report))?;
+    if args.trace.is_some() {
+        put(&args.trace, trace::chrome(&events))?;
+    }
+    if !args.quiet {
+        super::print(&step::text(&report))?;
+    }
+    Ok(report.check().map_err(EngineError::from)?)
+}
+
+fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace), EngineError> {
+    // What does not fit is found before anything is computed.
+    let source = Source::find(&args.model)?;
+    let networks = source.networks()?;
+    let Some(network) = networks.iter().find(|n| args.module.is(n)) else {
+        let kinds: Vec<&str> = networks.iter().map(|n| n.config.kind()).collect();
+        return Err(format!("--module: the model has no such network, only {}", kinds.join(", ")).into());
+    };
+    let mut extents = network.extents;
+    if let Some(latent) = args.latent {
+        if args.module == Module::Text {
+            return Err("--latent has no meaning for a text encoder; leave it out".into());
+        }
+        extents = Extents { sample: Some([usize::from(latent); 2]), ..extents };
+    }
+    let batch = usize::from(args.batch);
+    let forward = modules::example(&network.config, batch, extents)?;
+    let plan = network.config.plan_with(&forward.graph, args.approx, args.max.into()).map_err(ExecError::Plan)?;
+    if let Some(leak) = plan.config.maximum.leaks() {
+        tracing::warn!("{leak}");
+    }
+    let choice = engine::adapter_choice(&args.gpu.clone().resolve());
+    let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
+    let wanted = Wanted {
+        module: network.config.kind(),
+        forward,
+        plan,
+        weights: source.weights(network)?,
+        link: args.link,
+        batch,
+        warm: args.warm,
+        trace: args.trace.is_some(),
+    };
+    let (report, events) = step::measure(gpus, wanted, look)?;
+    Ok((Report { command: command_line(), model: args.model.display().to_string(), ..report }, events))
+}
