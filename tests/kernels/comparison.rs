@@ -81,7 +81,7 @@ pub fn compare_leaf(draw: &mut Draw) -> Vec<Case> {
                 let (keys, delta, thresholds) = (draw.halves(16), draw.words(n), draw.words(levels));
                 let leaves = (first == 0).then(|| draw.halves(groups * n * k as usize / 32));
                 let (mut msg, mut signs) = (poisoned(rows * n / 4), poisoned(words(n, rows)));
-                compare_leaf(k, &p, &keys, &delta, &thresholds, leaves.as_deref(), &mut msg, &mut signs);
+                compare_leaf(k, &p, &keys, &delta, &thresholds, leaves.as_deref(), [&mut msg, &mut signs]);
                 let case = Case::new("compare_leaf", p.args(), words(n, rows)).bits(k).with(party(first));
                 let case = case.input("keys", &keys).input("delta", &delta).input("thresholds", &thresholds);
                 let case = case.output("msg", &msg).output("signs", &signs);

@@ -27,7 +27,7 @@ pub fn compare_final(
         let (block, level) = (to / p.levels, to % p.levels);
         let own = |i| mask(keys, 1 - p.first as usize, [p.m0, p.m1, p.m2], p.levels, level, 32 * block + i);
         beta[to] = (0..32).fold(0, |word, i| word | (own(i) >> 8 & 1) << i);
-        msg[to] = beta[to] ^ signs[to * p.groups] * p.first;
+        msg[to] = beta[to] ^ (signs[to * p.groups] * p.first);
     }
     for i in 0..p.levels * p.n {
         let (level, e) = (i / p.n, i % p.n);

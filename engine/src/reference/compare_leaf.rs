@@ -21,8 +21,7 @@ pub fn compare_leaf(
     delta: &[u64],
     thresholds: &[u64],
     leaves: Option<&[u32]>,
-    msg: &mut [u32],
-    signs: &mut [u32],
+    [msg, signs]: [&mut [u32]; 2],
 ) {
     msg[..p.rows * p.n / 4].fill(0);
     signs[..p.rows * p.n.div_ceil(32)].fill(0);
