@@ -135,7 +135,7 @@ fn prg(c: &mut Criterion) {
         run(&mut r);
         let mut want = vec![0; N];
         match dealer {
-            true => reference::prg::both(false, &p, &keys, &mut want),
+            true => reference::prg::both(&p, &keys, &mut want),
             false => reference::prg::prg(reference::prg::ROUNDS, &p, &keys, &mut want),
         }
         assert!(r.read_slice::<u64>(&out, N).unwrap() == want, "{name}: other words than the reference");

@@ -1,5 +1,5 @@
 // out[i] = k random bits of stream (key, nonce). With BOTH the dealer's sum of the parties' streams, keys 0 and 1, not
-// reduced mod 2^k; with BOTH and XOR their exclusive or. One thread makes 8 PARTS elements,
+// reduced mod 2^k. One thread makes 8 PARTS elements,
 // a block of the stream; the first one is block `block`.
 struct Params { n: u32, k: u32, key: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -29,11 +29,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             for (var i = 0u; i < 8u; i++) {
                 a[i] = r_low(a[i], K);
 #ifdef BOTH
-#ifdef XOR
-                a[i] = r_xor(a[i], r_low(b[i], K));
-#else
                 a[i] = r_add(a[i], r_low(b[i], K));
-#endif
 #endif
             }
             store8_out(at, a);

@@ -44,8 +44,7 @@ pub fn prg(draw: &mut Draw) -> Vec<Case> {
             if k == 64 {
                 all.push(case().with("CHACHA20").output("out", &expect(&|out| prg(20, &p, &keys, out))));
             }
-            all.push(case().with("BOTH").output("out", &expect(&|out| both(false, &p, &keys, out))));
-            all.push(case().with("BOTH").with("XOR").output("out", &expect(&|out| both(true, &p, &keys, out))));
+            all.push(case().with("BOTH").output("out", &expect(&|out| both(&p, &keys, out))));
         }
     }
     all
@@ -83,15 +82,12 @@ pub fn deal(draw: &mut Draw) -> Vec<Case> {
         for turn in 0..5 {
             let n = SIZES[(i + turn) % SIZES.len()];
             let (keys, c) = (draw.halves(16), draw.words(n));
-            for xor in [false, true] {
-                let ([n0, n1, n2], block) = ([(); 3].map(|_| draw.halves(1)[0]), draw.pick(&[0, 3, 1 << 20]));
-                let p = Params { n, k, n0, n1, n2, block };
-                let mut msg = poisoned(packed(n, k));
-                deal(xor, &p, &keys, &c, &mut msg);
-                let case = Case::new("deal", p.args(), blocks(n, k)).bits(k).input("keys", &keys).input("c", &c);
-                let case = case.output("msg", &msg);
-                all.push(if xor { case.with("XOR") } else { case });
-            }
+            let ([n0, n1, n2], block) = ([(); 3].map(|_| draw.halves(1)[0]), draw.pick(&[0, 3, 1 << 20]));
+            let p = Params { n, k, n0, n1, n2, block };
+            let mut msg = poisoned(packed(n, k));
+            deal(&p, &keys, &c, &mut msg);
+            let case = Case::new("deal", p.args(), blocks(n, k)).bits(k).input("keys", &keys).input("c", &c);
+            all.push(case.output("msg", &msg));
         }
     }
     all

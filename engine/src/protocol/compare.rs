@@ -4,7 +4,7 @@
 //! The low bits are compared nibble by nibble on dealt one-hots, locally; one exchange of a masked byte combines four
 //! nibbles, a second one up to four such groups. The result stays masked: both parties learn `c = b ^ beta`.
 
-use super::ctx::Dealt;
+use super::dealt::Dealt;
 use super::open::Sealed;
 use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
 use crate::correlated::elements_of_block;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::dealt::Dealt;
 use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
 use crate::correlated::{Key, Scope, elements_of_block};
@@ -24,38 +25,6 @@ pub struct Links {
 pub struct Recall {
     key: u32,
     nonce: [u32; 3],
-}
-
-/// A party's share of what was dealt, for kernels that draw or unpack it where they use it.
-#[derive(Clone, Debug)]
-pub(super) enum Dealt {
-    /// The client's: its own stream at this address.
-    Stream([u32; 3]),
-    /// The server's: the dealer's message.
-    Packed(Buf),
-}
-
-impl Dealt {
-    /// The address of the client's stream; whatever it is, at the server no kernel reads it.
-    pub(super) fn address(&self) -> [u32; 3] {
-        match self {
-            Dealt::Stream(nonce) => *nonce,
-            Dealt::Packed(_) => [0; 3],
-        }
-    }
-
-    /// The server's message, under the name that a kernel has for it.
-    pub(super) fn packed<'a>(&'a self, name: &'static str) -> Option<(&'static str, &'a Buf)> {
-        match self {
-            Dealt::Stream(_) => None,
-            Dealt::Packed(msg) => Some((name, msg)),
-        }
-    }
-
-    /// A kernel for the party that has this.
-    pub(super) fn kernel(&self, file: &'static str) -> Kernel {
-        Kernel::new(file).with(if matches!(self, Dealt::Stream(_)) { "CLIENT" } else { "SERVER" })
-    }
 }
 
 /// State of one role during a run.
@@ -178,20 +147,8 @@ impl Ctx {
 
     /// Random words: the party's own stream, or at the dealer the sum of both (not reduced mod 2^k).
     pub fn mask(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
-        self.random(n, k, false)
-    }
-
-    /// Random bits: the party's own stream, or at the dealer the exclusive or of both.
-    pub fn mask_bits(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
-        self.random(n, k, true)
-    }
-
-    fn random(&mut self, n: usize, k: u32, xor: bool) -> Result<Buf, Error> {
-        let kernel = match (self.role, xor) {
-            (Role::Dealer, false) => Kernel::new("prg").with("BOTH"),
-            (Role::Dealer, true) => Kernel::new("prg").with("BOTH").with("XOR"),
-            _ => Kernel::new("prg"),
-        };
+        let kernel = Kernel::new("prg");
+        let kernel = if self.role == Role::Dealer { kernel.with("BOTH") } else { kernel };
         let key = u32::from(self.role == Role::Server);
         let nonce = self.draw();
         self.stream(&kernel, n, k, key, nonce)
@@ -334,12 +291,11 @@ impl Ctx {
         &mut self,
         n: usize,
         k: u32,
-        xor: bool,
         target: impl FnOnce(&mut Recorder) -> Result<Buf, Error>,
     ) -> Result<Option<Buf>, Error> {
         let dealt = self.deal_packed(n, k, |ctx, [n0, n1, n2], msg| {
             let c = target(&mut ctx.rec)?;
-            let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
+            let kernel = Kernel::new("deal").bits(k);
             let keys = ctx.keys.clone();
             let (args, per) = (args![k: k, n0: n0, n1: n1, n2: n2], elements_of_block(k));
             let streams = streams![keys: &keys => 0, c: &c => 8 * per, msg: msg => k as usize * per / 8];

@@ -89,7 +89,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     assert!(w.fresh && w.k < to, "a fresh wire of fewer than {to} bits");
     let bits = carry_bits(w.k, to);
     let part = |ctx: &mut Ctx, at: u32| {
-        ctx.deal(w.n, bits, false, |rec| {
+        ctx.deal(w.n, bits, |rec| {
             let out = rec.words(w.n)?;
             rec.run_each(&Kernel::new("bit"), args![at: at], streams![x: &w.lam => 64, out: &out => 64], (w.n, 8))?;
             Ok(out)

@@ -124,11 +124,11 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     let target = |which: fn(&(Buf, Buf)) -> &Buf| which(targets.as_ref().expect("made at the dealer")).clone();
     let mut dealt = None;
     if words > 0 {
-        dealt = ctx.deal(n_words, to, false, |_| Ok(target(|t| &t.0)))?;
+        dealt = ctx.deal(n_words, to, |_| Ok(target(|t| &t.0)))?;
     }
     let mut change = None;
     if wide {
-        change = ctx.deal(n_changes, carry_bits(x.k, to), false, |_| Ok(target(|t| &t.1)))?;
+        change = ctx.deal(n_changes, carry_bits(x.k, to), |_| Ok(target(|t| &t.1)))?;
     }
     let mut buf = None;
     if ctx.is_party() {

@@ -41,12 +41,12 @@ pub fn prg(rounds: usize, p: &Params, keys: &[u32], out: &mut [u64]) {
     }
 }
 
-/// `BOTH`, and with `xor` `BOTH XOR`.
-pub fn both(xor: bool, p: &Params, keys: &[u32], out: &mut [u64]) {
+/// `BOTH`
+pub fn both(p: &Params, keys: &[u32], out: &mut [u64]) {
     for at in 0..p.n {
         let [a, b] = [0, 1].map(|key| {
             r_low(element(ROUNDS, keys, key, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at), p.k)
         });
-        out[at] = if xor { a ^ b } else { a.wrapping_add(b) };
+        out[at] = a.wrapping_add(b);
     }
 }
