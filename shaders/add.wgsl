@@ -1,6 +1,7 @@
-// out[i] = a[i] + b[i]; with VECTOR b has one vector per image, added at every position. One thread per element.
+// out[i] = a[i] + b[i]; with VECTOR b has one vector per image, added at every position, and a
+// begins with element `block` of all. One thread per element.
 #ifdef VECTOR
-struct Params { n: u32, image: u32, channels: u32 }
+struct Params { n: u32, block: u32, image: u32, channels: u32 }
 #else
 struct Params { n: u32 }
 #endif
@@ -15,7 +16,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t >= p.n) { return; }
 #ifdef VECTOR
-    out[t] = a[t] + b[(t / p.image) * p.channels + t % p.channels];
+    let i = p.block + t;
+    out[t] = a[t] + b[(i / p.image) * p.channels + i % p.channels];
 #else
     out[t] = a[t] + b[t];
 #endif

@@ -1,6 +1,9 @@
 // Mean and sum of squared deviations of each group of channels over each part of an image. One thread per (image, part,
-// group), groups fastest; a part is `chunk` positions, the last one of an image may be shorter.
-struct Params { images: u32, positions: u32, channels: u32, groups: u32, parts: u32, chunk: u32 }
+// group), groups fastest; a part is `chunk` positions, the last one of an image may be shorter. Images are `image` elements
+// apart and begin at `offset`, moments at `first`: whole images, or some parts of one, from where `positions` are left.
+struct Params {
+    images: u32, positions: u32, channels: u32, image: u32, groups: u32, parts: u32, chunk: u32, offset: u32, first: u32,
+}
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>; // [images][positions][channels]
 @group(0) @binding(2) var<storage, read_write> moments: array<vec2<f32>>; // [images][parts][groups]
@@ -13,7 +16,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let first = (t / p.groups) % p.parts * p.chunk;
     let end = min(first + p.chunk, p.positions);
     let width = p.channels / p.groups;
-    let base = image * p.positions * p.channels + (t % p.groups) * width;
+    let base = p.offset + image * p.image + (t % p.groups) * width;
     // Deviations from the first element keep the difference of the sums small.
     let origin = x[base + first * p.channels];
     var sum = 0.0;
@@ -26,5 +29,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         }
     }
     let mean = sum / f32((end - first) * width);
-    moments[t] = vec2<f32>(origin + mean, max(squares - sum * mean, 0.0));
+    moments[p.first + t] = vec2<f32>(origin + mean, max(squares - sum * mean, 0.0));
 }

@@ -3,9 +3,10 @@
 //   offset + (z / inner) * outer + (z % inner) * step + (k / k_inner) * k_outer + (k % k_inner) * k_step + c * col
 // Row 0 holds whole elements; the others signed integers of 32 or 16 bits with I32, I16, which the elements must fit.
 // Elements only move, so a ring word is vec2<u32> in both forms. Bindings may be windows: offsets count from the window,
-// modulo 2^32. One thread per two neighbours of `lines` rows from `line` on of the panels from `panel` on.
+// modulo 2^32. One thread per row of a panel, because software adapters divide lane by lane: where a row begins takes more
+// time than its elements. `rows` threads: `lines` rows from `line` on of the panels from `panel` on.
 struct Params {
-    pairs: u32, lines: u32, line: u32, panel: u32, k: u32, n: u32, width: u32, tiles_n: u32, panel_words: u32,
+    rows: u32, lines: u32, line: u32, panel: u32, k: u32, n: u32, width: u32, tiles_n: u32, panel_words: u32,
     offset: u32, inner: u32, outer: u32, step: u32, k_inner: u32, k_outer: u32, k_step: u32, col: u32, out_offset: u32,
 }
 #ifdef F32
@@ -23,8 +24,8 @@ const WORDS: u32 = 2u;
 @group(0) @binding(3) var<storage, read_write> out: array<u32>; // panels of panel_words words
 #import thread
 
-// Element of a panel, zero outside the matrix.
-fn value(z: u32, row: u32, c: u32) -> E {
+// Element of a panel, zero outside the matrix; its row of b begins at `from`.
+fn value(row: u32, begin: u32, c: u32) -> E {
     if (c >= p.n || row > p.k) { return E(); }
     if (row == 0u) {
 #ifdef BIAS
@@ -33,9 +34,7 @@ fn value(z: u32, row: u32, c: u32) -> E {
         return E();
 #endif
     }
-    let k = row - 1u;
-    return b[p.offset + (z / p.inner) * p.outer + (z % p.inner) * p.step
-        + (k / p.k_inner) * p.k_outer + (k % p.k_inner) * p.k_step + c * p.col];
+    return b[begin + c * p.col];
 }
 
 fn put(at: u32, v: E) {
@@ -50,31 +49,37 @@ fn put(at: u32, v: E) {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t >= p.pairs) { return; }
-    let half = p.width / 2u;
-    let row = p.line + t / half % p.lines;
-    let panel = p.panel + t / half / p.lines;
-    let across = t % half * 2u;
+    if (t >= p.rows) { return; }
+    let nth = t / p.lines;
+    let row = p.line + t - nth * p.lines;
+    let panel = p.panel + nth;
     let z = panel / p.tiles_n;
-    let c = panel % p.tiles_n * p.width + across;
-    let u = value(z, row, c);
-    let v = value(z, row, c + 1u);
+    let first = (panel - z * p.tiles_n) * p.width;
+    let group = z / p.inner;
+    let k = max(row, 1u) - 1u;
+    let round = k / p.k_inner;
+    let begin = p.offset + group * p.outer + (z - group * p.inner) * p.step
+        + round * p.k_outer + (k - round * p.k_inner) * p.k_step;
     let base = p.out_offset + panel * p.panel_words;
+    for (var i = 0u; i < p.width; i += 2u) {
+        let u = value(row, begin, first + i);
+        let v = value(row, begin, first + i + 1u);
 #ifdef I32
-    if (row > 0u) {
-        let at = base + (row + 1u) * p.width + across;
-        out[at] = u.x;
-        out[at + 1u] = v.x;
-        return;
-    }
+        if (row > 0u) {
+            let at = base + (row + 1u) * p.width + i;
+            out[at] = u.x;
+            out[at + 1u] = v.x;
+            continue;
+        }
 #endif
 #ifdef I16
-    if (row > 0u) {
-        out[base + (row + 3u) * half + across / 2u] = (u.x & 0xffffu) | (v.x << 16u);
-        return;
-    }
+        if (row > 0u) {
+            out[base + ((row + 3u) * p.width + i) / 2u] = (u.x & 0xffffu) | (v.x << 16u);
+            continue;
+        }
 #endif
-    let at = base + (row * p.width + across) * WORDS;
-    put(at, u);
-    put(at + WORDS, v);
+        let at = base + (row * p.width + i) * WORDS;
+        put(at, u);
+        put(at + WORDS, v);
+    }
 }

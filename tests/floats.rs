@@ -17,6 +17,12 @@ fn recorder() -> Recorder {
     Recorder::new(Gpu::open(&AdapterChoice::default()).unwrap())
 }
 
+/// One that sees whole buffers, and one for which inputs are larger than a kernel may see.
+fn recorders() -> [Recorder; 2] {
+    let limited = Gpu::open_limited(&AdapterChoice::default(), 16 << 10).unwrap();
+    [recorder(), Recorder::new(limited)]
+}
+
 /// Numbers in [-1, 1).
 fn draw(n: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
@@ -40,28 +46,31 @@ fn check(r: &mut Recorder, want: &[f32], tolerance: f32, what: &str, run: impl F
 
 #[test]
 fn activations_of_every_set() {
-    let mut r = recorder();
-    let mut x: Vec<f32> = (-6000..6000).map(|i| i as f32 / 400.0).collect();
-    x.extend([-1e30, -200.0, -88.0, -0.0, 1e-30, 88.0, 200.0, 1e30]);
-    // The borders and their neighbours.
-    x.extend([-8.0f32, -5.4, -5.0, -4.0, -2.1, -1.97, 3.0, 4.0].iter().flat_map(|b| [b.next_down(), *b, b.next_up()]));
-    let input = r.upload_slice(&x).unwrap();
-    for function in [Function::Relu, Function::Silu, Function::Gelu, Function::QuickGelu] {
-        let want = reference::activation::activation(Approx::Exact, function, &x);
-        check(&mut r, &want, TOLERANCE, &format!("{function:?}"), |r, out| {
-            activation(r, Curve::Exact(function), &input, out, x.len()).unwrap()
-        });
-        for set in [Approx::Precise, Approx::Loose, Approx::Cipherdm] {
-            let f = set.activation(function).unwrap();
-            // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same
-            // borders.
-            let rounded = f.thresholds.iter().map(|t| f64::from(*t as f32)).collect();
-            let f = masque_engine::approx::Piecewise { thresholds: rounded, ..f };
-            let want: Vec<f32> = x.iter().map(|x| f.eval(f64::from(*x)) as f32).collect();
-            let table = Table::new(&r, &f).unwrap();
-            check(&mut r, &want, STAND_IN_TOLERANCE, &format!("{set} {function:?}"), |r, out| {
-                activation(r, Curve::Table(&table), &input, out, x.len()).unwrap()
+    for mut r in recorders() {
+        let mut x: Vec<f32> = (-6000..6000).map(|i| i as f32 / 400.0).collect();
+        x.extend([-1e30, -200.0, -88.0, -0.0, 1e-30, 88.0, 200.0, 1e30]);
+        // The borders and their neighbours.
+        x.extend(
+            [-8.0f32, -5.4, -5.0, -4.0, -2.1, -1.97, 3.0, 4.0].iter().flat_map(|b| [b.next_down(), *b, b.next_up()]),
+        );
+        let input = r.upload_slice(&x).unwrap();
+        for function in [Function::Relu, Function::Silu, Function::Gelu, Function::QuickGelu] {
+            let want = reference::activation::activation(Approx::Exact, function, &x);
+            check(&mut r, &want, TOLERANCE, &format!("{function:?}"), |r, out| {
+                activation(r, Curve::Exact(function), &input, out, x.len()).unwrap()
             });
+            for set in [Approx::Precise, Approx::Loose, Approx::Cipherdm] {
+                let f = set.activation(function).unwrap();
+                // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same
+                // borders.
+                let rounded = f.thresholds.iter().map(|t| f64::from(*t as f32)).collect();
+                let f = masque_engine::approx::Piecewise { thresholds: rounded, ..f };
+                let want: Vec<f32> = x.iter().map(|x| f.eval(f64::from(*x)) as f32).collect();
+                let table = Table::new(&r, &f).unwrap();
+                check(&mut r, &want, STAND_IN_TOLERANCE, &format!("{set} {function:?}"), |r, out| {
+                    activation(r, Curve::Table(&table), &input, out, x.len()).unwrap()
+                });
+            }
         }
     }
 }
@@ -91,23 +100,24 @@ fn rows_of_softmax() {
 
 #[test]
 fn groups_with_large_means() {
-    let mut r = recorder();
-    for (images, positions, channels, groups) in
-        [(1, 1, 4, 2), (2, 49, 64, 8), (3, 784, 16, 8), (1, 1000, 30, 3), (2, 5, 7, 7)]
-    {
-        let s = GroupShape { images, positions, channels, groups, eps: 1e-5 };
-        // Every channel's mean is up to 30 times its deviation.
-        let offset = draw(channels, 9);
-        let x = draw(images * positions * channels, 5);
-        let x: Vec<f32> =
-            x.iter().enumerate().map(|(i, v)| v + 30.0 * offset[i % channels / (channels / groups)]).collect();
-        let (weight, bias) = (draw(channels, 6), draw(channels, 7));
-        let want = reference::group_norm::group_norm(&s, &x, &weight, &bias);
-        let [xb, wb, bb] = [&x, &weight, &bias].map(|v| r.upload_slice(v).unwrap());
-        // The input's own rounding is 30 times the output's.
-        check(&mut r, &want, 30.0 * TOLERANCE, &format!("{s:?}"), |r, out| {
-            group_norm(r, &s, &xb, &wb, &bb, out).unwrap()
-        });
+    for mut r in recorders() {
+        for (images, positions, channels, groups) in
+            [(1, 1, 4, 2), (2, 49, 64, 8), (3, 784, 16, 8), (1, 1000, 30, 3), (2, 5, 7, 7), (9, 25, 24, 4)]
+        {
+            let s = GroupShape { images, positions, channels, groups, eps: 1e-5 };
+            // Every channel's mean is up to 30 times its deviation.
+            let offset = draw(channels, 9);
+            let x = draw(images * positions * channels, 5);
+            let x: Vec<f32> =
+                x.iter().enumerate().map(|(i, v)| v + 30.0 * offset[i % channels / (channels / groups)]).collect();
+            let (weight, bias) = (draw(channels, 6), draw(channels, 7));
+            let want = reference::group_norm::group_norm(&s, &x, &weight, &bias);
+            let [xb, wb, bb] = [&x, &weight, &bias].map(|v| r.upload_slice(v).unwrap());
+            // The input's own rounding is 30 times the output's.
+            check(&mut r, &want, 30.0 * TOLERANCE, &format!("{s:?}"), |r, out| {
+                group_norm(r, &s, &xb, &wb, &bb, out).unwrap()
+            });
+        }
     }
 }
 
@@ -145,35 +155,36 @@ fn rows_of_tables() {
 
 #[test]
 fn sums_and_copies_are_exact() {
-    let mut r = recorder();
-    for (n, h, w, c) in [(2, 5, 3, 7), (2, 3, 4, 8), (1, 1, 1, 1)] {
-        let (a, b, v) = (draw(n * h * w * c, 1), draw(n * h * w * c, 2), draw(n * c, 3));
-        let [ab, bb, vb] = [&a, &b, &v].map(|v| r.upload_slice(v).unwrap());
-        let want = reference::add::add(&a, &b, None);
-        check(&mut r, &want, 0.0, "add", |r, out| add(r, &ab, &bb, None, out, a.len()).unwrap());
-        let broadcast = Some(Broadcast { image: h * w * c, channels: c });
-        let want = reference::add::add(&a, &v, broadcast);
-        check(&mut r, &want, 0.0, "add vector", |r, out| add(r, &ab, &vb, broadcast, out, a.len()).unwrap());
-        let want = reference::copy::concat(&a, c, &b, c);
-        check(&mut r, &want, 0.0, "concat", |r, out| {
-            concat(r, Element::F32, n * h * w, (&ab, c), (&bb, c), out).unwrap()
-        });
-        let want = reference::copy::upsample(&a, [n, h, w, c]);
-        check(&mut r, &want, 0.0, "upsample", |r, out| upsample(r, Element::F32, &ab, [n, h, w, c], out).unwrap());
-        let want: Vec<f32> = a.iter().map(|x| x.max(0.0)).collect();
-        check(&mut r, &want, 0.0, "relu", |r, out| {
-            activation(r, Curve::Exact(Function::Relu), &ab, out, a.len()).unwrap()
-        });
-        for (start, cols) in [(0, c), (c / 2, c - c / 2)] {
-            let want = reference::copy::slice(&a, c, start, cols);
-            check(&mut r, &want, 0.0, "slice", |r, out| {
-                slice(r, Element::F32, &ab, n * h * w, c, (start, cols), out).unwrap()
+    for mut r in recorders() {
+        for (n, h, w, c) in [(2, 5, 3, 7), (2, 3, 4, 8), (1, 1, 1, 1), (3, 22, 17, 20), (2, 31, 13, 9)] {
+            let (a, b, v) = (draw(n * h * w * c, 1), draw(n * h * w * c, 2), draw(n * c, 3));
+            let [ab, bb, vb] = [&a, &b, &v].map(|v| r.upload_slice(v).unwrap());
+            let want = reference::add::add(&a, &b, None);
+            check(&mut r, &want, 0.0, "add", |r, out| add(r, &ab, &bb, None, out, a.len()).unwrap());
+            let broadcast = Some(Broadcast { image: h * w * c, channels: c });
+            let want = reference::add::add(&a, &v, broadcast);
+            check(&mut r, &want, 0.0, "add vector", |r, out| add(r, &ab, &vb, broadcast, out, a.len()).unwrap());
+            let want = reference::copy::concat(&a, c, &b, c);
+            check(&mut r, &want, 0.0, "concat", |r, out| {
+                concat(r, Element::F32, n * h * w, (&ab, c), (&bb, c), out).unwrap()
             });
+            let want = reference::copy::upsample(&a, [n, h, w, c]);
+            check(&mut r, &want, 0.0, "upsample", |r, out| upsample(r, Element::F32, &ab, [n, h, w, c], out).unwrap());
+            let want: Vec<f32> = a.iter().map(|x| x.max(0.0)).collect();
+            check(&mut r, &want, 0.0, "relu", |r, out| {
+                activation(r, Curve::Exact(Function::Relu), &ab, out, a.len()).unwrap()
+            });
+            for (start, cols) in [(0, c), (c / 2, c - c / 2)] {
+                let want = reference::copy::slice(&a, c, start, cols);
+                check(&mut r, &want, 0.0, "slice", |r, out| {
+                    slice(r, Element::F32, &ab, n * h * w, c, (start, cols), out).unwrap()
+                });
+            }
+            let want = reference::product::product(&a, &b);
+            check(&mut r, &want, 0.0, "product", |r, out| product(r, &ab, &bb, out, a.len()).unwrap());
+            let want = reference::scale::scale(-1.7, &a);
+            check(&mut r, &want, 0.0, "scale", |r, out| scale(r, -1.7, &ab, out, a.len()).unwrap());
         }
-        let want = reference::product::product(&a, &b);
-        check(&mut r, &want, 0.0, "product", |r, out| product(r, &ab, &bb, out, a.len()).unwrap());
-        let want = reference::scale::scale(-1.7, &a);
-        check(&mut r, &want, 0.0, "scale", |r, out| scale(r, -1.7, &ab, out, a.len()).unwrap());
     }
 }
 
@@ -193,15 +204,16 @@ fn largest_of_windows() {
 
 #[test]
 fn rounding_in_place() {
-    let mut r = recorder();
-    let mut x: Vec<f32> = draw(5000, 6).iter().map(|v| 9.0 * v).collect();
-    x.extend([0.5, 1.5, -0.5, -2.5, 0.03125, 1e6, -0.0]);
-    for bits in [0, 3, 4, 12] {
-        let want = reference::round::round(bits, &x);
-        let buf = r.upload_slice(&[x.as_slice(), &[f32::NAN; GUARD]].concat()).unwrap();
-        round(&mut r, bits, &buf, x.len()).unwrap();
-        let got: Vec<f32> = r.read_slice(&buf, x.len() + GUARD).unwrap();
-        assert_eq!(got[..x.len()], want, "{bits} bits");
-        assert!(got[x.len()..].iter().all(|g| g.is_nan()), "{bits} bits: wrote past the end");
+    for mut r in recorders() {
+        let mut x: Vec<f32> = draw(5000, 6).iter().map(|v| 9.0 * v).collect();
+        x.extend([0.5, 1.5, -0.5, -2.5, 0.03125, 1e6, -0.0]);
+        for bits in [0, 3, 4, 12] {
+            let want = reference::round::round(bits, &x);
+            let buf = r.upload_slice(&[x.as_slice(), &[f32::NAN; GUARD]].concat()).unwrap();
+            round(&mut r, bits, &buf, x.len()).unwrap();
+            let got: Vec<f32> = r.read_slice(&buf, x.len() + GUARD).unwrap();
+            assert_eq!(got[..x.len()], want, "{bits} bits");
+            assert!(got[x.len()..].iter().all(|g| g.is_nan()), "{bits} bits: wrote past the end");
+        }
     }
 }

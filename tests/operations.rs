@@ -9,7 +9,7 @@ use masque_engine::exec::{Input, Plain, Plan, PlanConfig, Secure};
 use masque_engine::graph::{
     Graph, GraphBuilder, GraphError, Id, Tensor, Visibility, WeightError, WeightStore, elements,
 };
-use masque_engine::protocol::{Role, RowMaximum};
+use masque_engine::protocol::{self, Role, RowMaximum};
 use masque_engine::testing::{World, reconstruct, words};
 
 /// Largest error of plaintext, for values of size 1.
@@ -67,27 +67,40 @@ fn shared(world: &World, graph: &Arc<Graph>, approx: Approx, inputs: Inputs) -> 
         let plan = Plan::new(graph, PlanConfig { approx, ..PlanConfig::default() }).unwrap();
         let store = (ctx.role == Role::Server).then(|| weights(graph) as Arc<dyn WeightStore>);
         let mut s = Secure::new(ctx, graph.clone(), plan, store).unwrap();
-        s.begin();
-        let mut given = Vec::new();
-        for (name, x) in inputs {
-            let id = graph.input(name).unwrap();
-            let format = s.format(id.index());
-            let fixed = |v: f64| (v * f64::from(format.f).exp2()).round() as i64;
-            let rows = |entries: usize, v: &f32| (0..entries).map(|e| i64::from(e == *v as usize)).collect();
-            let of = |v: &f32| -> Vec<i64> {
-                graph.node(id).op.entries().map_or_else(|| vec![fixed((*v).into())], |entries| rows(entries, v))
-            };
-            let fixed: Vec<i64> = x.iter().flat_map(of).collect();
-            given.push((*name, Input::Shared(w.share(&mut s.ctx, name, &fixed, format.k, format.f)?)));
-        }
-        let y = s.forward(&given).unwrap();
-        assert!(y.k >= s.format(graph.output.index()).k && y.f == s.format(graph.output.index()).f);
-        let out = words(&mut s.ctx, &y)?;
-        s.ctx.finish()?;
-        Ok((out, y.k, y.f))
+        evaluate(w, &mut s, inputs)
     });
-    let unit = f64::from(out[0].2).exp2();
-    reconstruct(&out[0].0, &out[1].0, out[0].1).iter().map(|y| *y as f64 / unit).collect()
+    opened([&out[0], &out[1]])
+}
+
+/// A share's words, ring and fraction bits.
+type Words = (Vec<u64>, u32, u32);
+
+/// One evaluation of the selected network.
+fn evaluate(w: &World, s: &mut Secure, inputs: Inputs) -> Result<Words, protocol::Error> {
+    let graph = s.graph.clone();
+    s.begin();
+    let mut given = Vec::new();
+    for (name, x) in inputs {
+        let id = graph.input(name).unwrap();
+        let format = s.format(id.index());
+        let fixed = |v: f64| (v * f64::from(format.f).exp2()).round() as i64;
+        let rows = |entries: usize, v: &f32| (0..entries).map(|e| i64::from(e == *v as usize)).collect();
+        let of = |v: &f32| -> Vec<i64> {
+            graph.node(id).op.entries().map_or_else(|| vec![fixed((*v).into())], |entries| rows(entries, v))
+        };
+        let fixed: Vec<i64> = x.iter().flat_map(of).collect();
+        given.push((*name, Input::Shared(w.share(&mut s.ctx, name, &fixed, format.k, format.f)?)));
+    }
+    let y = s.forward(&given).unwrap();
+    assert!(y.k >= s.format(graph.output.index()).k && y.f == s.format(graph.output.index()).f);
+    let out = words(&mut s.ctx, &y)?;
+    s.ctx.finish()?;
+    Ok((out, y.k, y.f))
+}
+
+fn opened([client, server]: [&Words; 2]) -> Vec<f64> {
+    let unit = f64::from(client.2).exp2();
+    reconstruct(&client.0, &server.0, client.1).iter().map(|y| *y as f64 / unit).collect()
 }
 
 fn close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
@@ -282,6 +295,48 @@ fn more_queries_than_one_pass_takes() {
         let sum: f64 = y.chunks(4).map(e).sum();
         let want: Vec<f64> = (0..4).map(|i| y.chunks(4).map(|k| e(k) * k[i]).sum::<f64>() / sum).collect();
         close(&format!("query {query}"), &got[4 * query..][..4], &want, PLAIN);
+    }
+}
+
+/// Weights are distributed once for all numbers of samples, and again where the plan wants them otherwise.
+#[test]
+fn networks_of_other_sizes() {
+    let graph = |n: usize| {
+        let mut g = GraphBuilder::new("resized");
+        let x = g.input("x", &[n, T, C], Visibility::Secret).unwrap();
+        let x = g.position_embedding("table", x, T).unwrap();
+        let x = g.layer_norm("norm", x, 1e-5).unwrap();
+        let y = g.linear("layer", x, 7, true).unwrap();
+        Arc::new(g.finish(y))
+    };
+    let usual = PlanConfig::default();
+    let finer = PlanConfig { weight: usual.weight + 1, ..usual.clone() };
+    let sizes = [(2, &usual, true), (3, &usual, false), (1, &usual, false), (2, &finer, true)];
+    let inputs = |n: usize| [("x", draw(n * T * C, n as u64))];
+    let world = World::new(17);
+    let out = world.run_into(|w, ctx| {
+        let (mut session, mut ctx, mut results) = (None::<Secure>, Some(ctx), vec![]);
+        for (n, config, distributed) in sizes {
+            let (graph, plan) = (graph(n), Plan::new(&graph(n), config.clone()).unwrap());
+            let before = session.as_ref().map_or(0, |s| s.ctx.cost().to_client);
+            match (&mut session, ctx.take()) {
+                (Some(s), _) => s.resize(graph, plan).unwrap(),
+                (None, ctx) => {
+                    let ctx = ctx.expect("the first size");
+                    let store = (ctx.role == Role::Server).then(|| weights(&graph) as Arc<dyn WeightStore>);
+                    session = Some(Secure::new(ctx, graph, plan, store).unwrap());
+                }
+            }
+            let s = session.as_mut().expect("started");
+            // The dealer counts what it sends only.
+            assert_eq!(s.ctx.cost().to_client > before, distributed && s.ctx.is_party(), "{n} samples");
+            results.push(evaluate(w, s, &inputs(n))?);
+        }
+        Ok(results)
+    });
+    for (i, (n, ..)) in sizes.iter().enumerate() {
+        let want = plain(&world, &graph(*n), Approx::Exact, &inputs(*n));
+        close(&format!("{n} samples"), &opened([&out[0][i], &out[1][i]]), &want, SHARED);
     }
 }
 

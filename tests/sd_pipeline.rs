@@ -37,7 +37,7 @@ fn psnr(request: &TextRequest, wanted: &[(&str, &str)]) -> f64 {
     let plain = PlainPipeline::new(world.gpu(), &model);
     let conditions = plain.encode(&positive, job.approx_text).unwrap();
     let negated = if job.guided() { plain.encode(&negative, job.approx_text).unwrap() } else { vec![] };
-    let known = plain.unconditional(job, &encode("")).unwrap();
+    let known = plain.unconditional(job, &encode(""), &mut |_| {}).unwrap();
     let latents = plain.sample(job, &conditions, &negated, Some(&known), &mut |_| ()).unwrap();
     let want = match request.vae {
         Place::Secure => plain.decode(&latents, job.approx_vae).unwrap(),

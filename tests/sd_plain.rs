@@ -219,7 +219,7 @@ fn score_guidance() {
         let plain = TextJob { sampler, ..job(2, 4, 1.0, Approx::Exact) };
         let guidance = Guidance { eta: 0.5, ..plain.guidance };
         let guided = TextJob { guidance, ..plain.clone() };
-        let known = pipeline.unconditional(&guided, &null).unwrap();
+        let known = pipeline.unconditional(&guided, &null, &mut |_| {}).unwrap();
         let sample = |job: &TextJob, context: &[f32], known: Option<&[Vec<f32>]>| {
             let mut steps = Vec::new();
             let latents = pipeline.sample(job, context, &[], known, &mut |i| steps.push(i)).unwrap();

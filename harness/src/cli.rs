@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
@@ -133,6 +134,15 @@ impl StallArgs {
     pub fn resolve(&self) -> Duration {
         Duration::from_secs(self.stall)
     }
+}
+
+/// Takes one of some values, each with its name and a line of help.
+pub fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [(T, &'static str, &'static str); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(|(_, name, help)| PossibleValue::new(name).help(help))).try_map(move |given| {
+        all.iter().find(|(_, name, _)| *name == given).map(|(value, ..)| *value).ok_or("not one of the possible values")
+    })
 }
 
 /// Checks the form `HOST:PORT`; names are resolved later, when the connection is made.

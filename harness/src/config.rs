@@ -161,8 +161,10 @@ pub struct RunConfig {
     pub model: Model,
     /// What is drawn.
     pub subject: Subject,
-    /// How, if it is a batch that can be taken up again.
-    pub batch: Option<Batch>,
+    /// Images drawn at once; those of classes all are.
+    pub at_once: usize,
+    /// Each image's number in its file's name, where the job is a batch that can be taken up again.
+    pub batch: Option<Vec<usize>>,
     /// Sampler steps.
     pub steps: u32,
     /// Seed of the initial noise; public.
@@ -193,15 +195,6 @@ pub struct RunConfig {
     pub json_only: bool,
 }
 
-/// A batch that can be taken up again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Each image's number in its file's name.
-    pub numbers: Vec<usize>,
-    /// Images drawn at once.
-    pub at_once: usize,
-}
-
 impl RunConfig {
     /// Number of images.
     pub fn images(&self) -> usize {
@@ -210,13 +203,12 @@ impl RunConfig {
 
     /// The number in the name of an image's file.
     pub fn number(&self, at: usize) -> usize {
-        self.batch.as_ref().map_or(at, |batch| batch.numbers[at])
+        self.batch.as_ref().map_or(at, |numbers| numbers[at])
     }
 
     /// The same job for the images at these positions only.
     pub fn part(&self, positions: &[usize]) -> Self {
-        let numbers = |batch: &Batch| positions.iter().map(|at| batch.numbers[*at]).collect();
-        let batch = self.batch.as_ref().map(|b| Batch { numbers: numbers(b), at_once: b.at_once });
+        let batch = self.batch.as_ref().map(|numbers| positions.iter().map(|at| numbers[*at]).collect());
         Self { subject: self.subject.part(positions), batch, ..self.clone() }
     }
 }

@@ -1,27 +1,43 @@
 //! Which pictures in a folder belong to a batch, so that an interrupted batch is taken up where it ended.
 //!
-//! `batch.json` holds a digest of everything that each finished picture depends on. A picture is kept if its digest is that of
-//! the present job, and nothing of another job is ever written over.
+//! `batch.json` holds digests of everything that each finished picture depends on: its prompt, seed and settings, the model's
+//! configuration and tokenizer, and for all of them together the model's weights. A folder's name and place do not matter.
+//! Pictures are kept if the digests are those of the present job, and nothing of another job is ever written over.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Batch, RunConfig};
+use crate::config::RunConfig;
 use crate::error::{Error, Result};
 use crate::images;
 use crate::output::{LEDGER, OutputDir};
 use crate::subject::Subject;
 
 /// Name and version of the format.
-const SCHEMA: &str = "masque.batch/1";
+const SCHEMA: &str = "masque.batch/2";
+
+/// Files of a model that decide, beside its weights, what it draws. Not every model has all of them.
+const FILES: [&str; 8] = [
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "unet/config.json",
+    "vae/config.json",
+    "tokenizer/merges.txt",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/vocab.json",
+];
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct File {
     schema: String,
+    /// Digest of the weights.
+    weights: Option<String>,
     /// Digest by number of the picture.
     images: BTreeMap<usize, String>,
 }
@@ -31,11 +47,13 @@ struct File {
 pub struct Ledger<'a> {
     out: &'a OutputDir,
     file: File,
+    /// Digest of the present model's [`FILES`].
+    model: String,
 }
 
 impl<'a> Ledger<'a> {
     /// Reads the folder's ledger. Where there is none the folder is made ready for a new batch.
-    pub fn open(out: &'a OutputDir, batch: &Batch) -> Result<Self> {
+    pub fn open(out: &'a OutputDir, model: &Path) -> Result<Self> {
         let path = out.join(LEDGER);
         let file = match fs::read(&path) {
             Ok(bytes) => {
@@ -47,12 +65,28 @@ impl<'a> Ledger<'a> {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 out.begin()?;
-                File { schema: SCHEMA.into(), images: BTreeMap::new() }
+                File { schema: SCHEMA.into(), ..File::default() }
             }
             Err(e) => return Err(Error::output(&path, &e)),
         };
-        tracing::debug!(images = batch.numbers.len(), finished = file.images.len(), "batch");
-        Ok(Self { out, file })
+        tracing::debug!(finished = file.images.len(), "batch");
+        Ok(Self { out, file, model: configuration(model)? })
+    }
+
+    /// Hears which weights draw. Refuses others than those of the pictures that are there.
+    pub fn weights(&mut self, digest: [u8; 32]) -> Result<()> {
+        let now = hex(&digest);
+        match &self.file.weights {
+            Some(earlier) if *earlier != now && !self.file.images.is_empty() => {
+                let what = "its pictures were drawn with other weights of the model; choose another folder with --out, or \
+                            remove it to draw them again";
+                Err(Error::Output { path: self.out.join(LEDGER), what: what.into() })
+            }
+            _ => {
+                self.file.weights = Some(now);
+                Ok(())
+            }
+        }
     }
 
     /// Positions of the images that are still to be drawn.
@@ -62,10 +96,10 @@ impl<'a> Ledger<'a> {
             let number = config.number(at);
             let file = self.out.join(&images::file_name(number));
             match self.file.images.get(&number) {
-                Some(digest) if file.is_file() && *digest == digest_of(config, at) => {}
+                Some(digest) if file.is_file() && *digest == self.digest_of(config, at) => {}
                 Some(_) if file.is_file() => {
-                    let what = "it was drawn with another prompt, seed or setting; choose another folder with --out, or \
-                                remove it to draw it again";
+                    let what = "it was drawn with another prompt, seed, setting or model; choose another folder with --out, \
+                                or remove it to draw it again";
                     return Err(Error::Output { path: file, what: what.into() });
                 }
                 _ => left.push(at),
@@ -76,8 +110,9 @@ impl<'a> Ledger<'a> {
 
     /// Notes that the pictures at these positions are written.
     pub fn add(&mut self, config: &RunConfig, positions: &[usize]) -> Result<()> {
-        let entry = |at: &usize| (config.number(*at), digest_of(config, *at));
-        self.file.images.extend(positions.iter().map(entry));
+        let entry = |at: &usize| (config.number(*at), self.digest_of(config, *at));
+        let entries: Vec<_> = positions.iter().map(entry).collect();
+        self.file.images.extend(entries);
         self.save()
     }
 
@@ -86,29 +121,50 @@ impl<'a> Ledger<'a> {
         let text = text.map_err(|e| unreadable(self.out, &e.to_string()))?;
         self.out.write(LEDGER, text.as_bytes())
     }
+
+    /// Digest of everything that a picture depends on, except the weights.
+    fn digest_of(&self, config: &RunConfig, at: usize) -> String {
+        let mut h = Sha256::new();
+        let mut text = |part: &str| {
+            h.update((part.len() as u64).to_le_bytes());
+            h.update(part);
+        };
+        text(&self.model);
+        text(&format!("{:?};{:?};{};{:?}", config.mode, config.approx, config.steps, config.guidance));
+        match &config.subject {
+            Subject::Classes(classes) => text(&format!("{};{};{}", config.seed, config.number(at), classes.0[at])),
+            Subject::Prompts { prompts, origins, text: settings } => {
+                text(&format!("{settings:?};{:?}", origins[at]));
+                text(&prompts.0[at].text);
+                text(&prompts.0[at].negative);
+            }
+        }
+        hex(&h.finalize())
+    }
+}
+
+/// Digest of a model's [`FILES`].
+fn configuration(model: &Path) -> Result<String> {
+    let mut h = Sha256::new();
+    for name in FILES {
+        let path = model.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                h.update(name);
+                h.update(Sha256::digest(&bytes));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::model(&path, format!("cannot be read: {e}"))),
+        }
+    }
+    Ok(hex(&h.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn unreadable(out: &OutputDir, what: &str) -> Error {
     let what = format!("not the ledger of a batch: {what}; choose another folder with --out");
     Error::Output { path: out.join(LEDGER), what }
-}
-
-/// Digest of everything that a picture depends on.
-fn digest_of(config: &RunConfig, at: usize) -> String {
-    let mut h = Sha256::new();
-    let mut text = |part: String| {
-        h.update((part.len() as u64).to_le_bytes());
-        h.update(part);
-    };
-    text(config.model.name.clone());
-    text(format!("{:?};{:?};{};{:?}", config.mode, config.approx, config.steps, config.guidance));
-    match &config.subject {
-        Subject::Classes(classes) => text(format!("{};{at};{}", config.seed, classes.0[at])),
-        Subject::Prompts { prompts, origins, text: settings } => {
-            text(format!("{settings:?};{:?}", origins[at]));
-            text(prompts.0[at].text.clone());
-            text(prompts.0[at].negative.clone());
-        }
-    }
-    h.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }

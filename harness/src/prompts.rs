@@ -45,7 +45,7 @@ fn plain(text: &str) -> Vec<Line> {
 
 /// What is wrong names the line, never what it says.
 fn table(text: &str) -> std::result::Result<Vec<Line>, String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = reader_of(text);
     let header = reader.headers().map_err(|e| problem(&e))?;
     if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(name)) {
         return Err(format!("unknown column {unknown:?} in the header; columns are {}", COLUMNS.join(", ")));
@@ -53,8 +53,19 @@ fn table(text: &str) -> std::result::Result<Vec<Line>, String> {
     if !header.iter().any(|name| name == COLUMNS[0]) {
         return Err("no column prompt in the header".into());
     }
-    let lines = reader.deserialize().map(|line| line.map_err(|e| problem(&e)));
-    lines.collect()
+    let columns = header.len();
+    let lines: Vec<Line> =
+        reader.deserialize().map(|line| line.map_err(|e| problem(&e))).collect::<std::result::Result<_, _>>()?;
+    // The last field takes up all that follows if its quotes are not closed: one more row shows it.
+    let more = format!("{text}\n\"\"{}\n", ",".repeat(columns - 1));
+    match reader_of(&more).records().count() {
+        n if n == lines.len() + 1 => Ok(lines),
+        _ => Err("the file ends within a quoted field; close its quotes".into()),
+    }
+}
+
+fn reader_of(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes())
 }
 
 fn problem(e: &csv::Error) -> String {
@@ -132,11 +143,18 @@ mod tests {
         ];
         assert_eq!(lines, wanted);
         assert_eq!(parse("x.csv", b"prompt\nsea\n").expect("prompts"), [line("sea", None, None)]);
+        assert_eq!(parse("x.csv", b"prompt\n\n\"sea\nshore\"").expect("prompts"), [line("sea\nshore", None, None)]);
+        assert_eq!(
+            parse("x.csv", b"prompt\n5\" nails\n\"\"\n").expect("prompts"),
+            [line("5\" nails", None, None), line("", None, None)]
+        );
     }
 
     #[test]
     fn bad_files_say_what_is_wrong_and_not_what_is_asked() {
-        let bad: [(&str, &[u8], &str); 8] = [
+        let bad: [(&str, &[u8], &str); 10] = [
+            ("x.csv", b"prompt\nmine\n\"secret\nand more\n", "ends within a quoted field"),
+            ("x.csv", b"prompt,seed\n\"secret,1\n", "line 2 has 1 fields"),
             ("x.txt", b"\n \n", "no prompt in it"),
             ("x.csv", b"prompt\n", "no prompt in it"),
             ("x.txt", b"\xff\xfe", "not UTF-8"),

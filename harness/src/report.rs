@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Approx, Guidance, Kernels, Mode, RunConfig};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
-use crate::images::{self, Fidelity};
+use crate::images::Fidelity;
 use crate::subject::{Subject, TextSettings};
 
 /// Name and version of the format; changes when a field changes its meaning or goes.
@@ -165,11 +165,7 @@ pub struct Layer {
 
 impl Report {
     /// Joins what was asked for and what came out.
-    pub fn new(config: &RunConfig, outcome: &Outcome) -> Result<Self> {
-        let fidelity = match &outcome.reference {
-            Some(reference) => Some(images::compare(&outcome.images, reference)?),
-            None => None,
-        };
+    pub fn new(config: &RunConfig, outcome: &Outcome) -> Self {
         let mut leaks = outcome.leaks.clone();
         if config.test_keys.is_some() {
             leaks.insert(0, "test keys: every key follows from a number, so nothing in this run was protected".into());
@@ -177,7 +173,7 @@ impl Report {
         let mut versions = outcome.versions.clone();
         versions.insert("masque".into(), env!("CARGO_PKG_VERSION").into());
         versions.insert("platform".into(), format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH));
-        Ok(Self {
+        Self {
             schema: SCHEMA.into(),
             model: config.model.name.clone(),
             mode: config.mode,
@@ -199,44 +195,9 @@ impl Report {
             setup_bytes: outcome.setup_bytes,
             rounds: outcome.rounds,
             per_layer: outcome.per_layer.clone(),
-            fidelity,
+            fidelity: outcome.fidelity,
             leaks,
             versions,
-        })
-    }
-
-    /// Takes up what a later portion of the same job did.
-    pub fn join(&mut self, next: Self) {
-        let images = [self.images, next.images];
-        self.images += next.images;
-        self.wall_s += next.wall_s;
-        for (role, more) in next.roles {
-            let sum = self.roles.entry(role).or_default();
-            sum.compute_s += more.compute_s;
-            sum.wait_s += more.wait_s;
-            sum.peak_gpu_bytes = sum.peak_gpu_bytes.max(more.peak_gpu_bytes);
-            sum.peak_rss_bytes = sum.peak_rss_bytes.max(more.peak_rss_bytes);
-        }
-        self.online_bytes.client_to_server += next.online_bytes.client_to_server;
-        self.online_bytes.server_to_client += next.online_bytes.server_to_client;
-        self.offline_bytes.dealer_to_client += next.offline_bytes.dealer_to_client;
-        self.offline_bytes.dealer_to_server += next.offline_bytes.dealer_to_server;
-        self.setup_bytes += next.setup_bytes;
-        self.rounds += next.rounds;
-        for (sum, more) in self.per_layer.iter_mut().zip(next.per_layer) {
-            sum.compute_s += more.compute_s;
-            sum.online_bytes += more.online_bytes;
-            sum.offline_bytes += more.offline_bytes;
-            sum.rounds += more.rounds;
-        }
-        self.fidelity = match (self.fidelity, next.fidelity) {
-            (Some(a), Some(b)) => Some(a.joined(&b, images)),
-            _ => None,
-        };
-        for leak in next.leaks {
-            if !self.leaks.contains(&leak) {
-                self.leaks.push(leak);
-            }
         }
     }
 
@@ -251,6 +212,7 @@ impl Report {
 mod tests {
     use super::*;
     use crate::config::Secret;
+    use crate::images;
     use crate::synthetic;
     use serde_json::Value;
 
@@ -278,7 +240,7 @@ mod tests {
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.md")).expect("the guide");
         let dir = tempfile::tempdir().expect("temporary folder");
         let config = synthetic::resolve_text(dir.path(), &[]).expect("good settings");
-        let report = Report::new(&config, &synthetic::outcome(4)).expect("a report");
+        let report = Report::new(&config, &synthetic::outcome());
         let mut fields = Vec::new();
         paths(&serde_json::to_value(&report).expect("plain data"), "", &mut fields);
         fields.sort();
@@ -301,7 +263,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let mut config = synthetic::resolve(dir.path(), &["--class", "1"]).expect("good settings");
         config.test_keys = Some(Secret(424_242));
-        let report = Report::new(&config, &synthetic::outcome(4)).expect("a report");
+        let report = Report::new(&config, &synthetic::outcome());
         assert!(report.leaks[0].starts_with("test keys"));
         let text = report.to_json().expect("plain data");
         assert!(!text.contains("class") && !text.contains("424242"));
@@ -312,7 +274,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let flags = ["--prompt", "my diary", "--negative-prompt", "my taxes"];
         let config = synthetic::resolve_text(dir.path(), &flags).expect("good settings");
-        let text = Report::new(&config, &synthetic::outcome(1)).expect("a report").to_json().expect("plain data");
+        let text = Report::new(&config, &synthetic::outcome()).to_json().expect("plain data");
         assert!(!text.contains("diary") && !text.contains("taxes"), "{text}");
     }
 
@@ -320,11 +282,11 @@ mod tests {
     fn identical_runs_have_no_ratio() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let config = synthetic::resolve(dir.path(), &[]).expect("good settings");
-        let mut outcome = synthetic::outcome(4);
-        outcome.reference = Some(outcome.images.clone());
-        let fidelity = Report::new(&config, &outcome).expect("a report").fidelity.expect("compared");
+        let mut outcome = synthetic::outcome();
+        outcome.fidelity = Some(images::compare(&[0.5, -1.0], &[0.5, -1.0]).expect("two images"));
+        let fidelity = Report::new(&config, &outcome).fidelity.expect("compared");
         assert_eq!((fidelity.max_abs, fidelity.psnr_db), (0.0, None));
-        outcome.reference = None;
-        assert_eq!(Report::new(&config, &outcome).expect("a report").fidelity, None);
+        outcome.fidelity = None;
+        assert_eq!(Report::new(&config, &outcome).fidelity, None);
     }
 }

@@ -3,7 +3,10 @@
 //! The client tells server and dealer the job (never the condition); a server that has another model says so at once; the
 //! dealer draws a session and sends each party its key; then every pair shakes hands over session, settings and the
 //! fingerprint of graphs and plans. Set-up messages: 0 a role says who it is, 1 the job, 2 session and key, 3 whether the
-//! server can do the job.
+//! server can do the job, and the digest of its weights, by which a client knows the model of an earlier batch again.
+//!
+//! A session draws all images of its job, portion by portion. Before each the client hears from the server, in messages 4,
+//! that it prepares, as often as it needs for it, and then that it is ready.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +17,17 @@ use masque_engine::gpu::{Gpu, Recorder};
 use masque_engine::net::{self, Channel, Hello, Listener, NetError, TcpOptions, handshake, recv_setup, send_setup};
 use masque_engine::protocol::{self, Ctx, Links, Role};
 use masque_models::sampling::SamplingError;
-use masque_models::{Part, secure_text};
+use masque_models::{Module, Part, secure_text};
 
 use crate::engine::{EngineError, OpenModel};
-use crate::task::{Architecture, Request};
+use crate::task::{Architecture, Plans, Request};
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// The server's answers to a job.
+/// The server's answers to a job, and what it says before a portion.
 const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 0;
+const PREPARES: u8 = 2;
 
 impl Request {
     fn send(&self, ch: &mut dyn Channel) -> Result<()> {
@@ -44,8 +48,48 @@ pub struct Ready {
     pub request: Request,
     /// Networks and sampler.
     pub architecture: Architecture,
+    /// The networks that run on shares.
+    pub modules: Vec<Module>,
+    /// What runs on shares in a last portion with fewer images than the others.
+    pub rest: Option<Vec<Part>>,
     /// Bytes this role sent for set-up.
     pub setup_bytes: u64,
+}
+
+/// The server could not prepare a portion. It says why where it runs; the client does not learn it.
+#[derive(Debug, thiserror::Error)]
+#[error("the server cannot draw this; it says why where it runs")]
+struct Unprepared;
+
+impl Ready {
+    fn peer(&mut self) -> &mut dyn Channel {
+        &mut **self.secure.ctx.peer().expect("a party has a peer")
+    }
+
+    /// Prepares a portion at the server, which may take longer than a client would wait for a silent server: `work` calls what
+    /// it is given now and then. A client hears that it failed, and not why, which may be about the weights.
+    pub fn prepare<T>(&mut self, work: impl FnOnce(&mut dyn FnMut()) -> Result<T>) -> Result<T> {
+        let peer = self.peer();
+        let mut lost = None;
+        let done = work(&mut || lost = lost.take().or(send_setup(peer, 4, vec![PREPARES]).err()));
+        send_setup(peer, 4, vec![if done.is_ok() { ACCEPTED } else { REFUSED }])?;
+        match lost {
+            Some(e) => Err(e.into()),
+            None => done,
+        }
+    }
+
+    /// Waits, at the client, until the server has prepared a portion.
+    pub fn prepared(&mut self) -> Result<()> {
+        loop {
+            match recv_setup(self.peer(), 4)?.as_slice() {
+                [PREPARES] => {}
+                [ACCEPTED] => return Ok(()),
+                [REFUSED] => return Err(Unprepared.into()),
+                _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
+            }
+        }
+    }
 }
 
 fn introduce(ch: &mut dyn Channel, role: Role) -> Result<()> {
@@ -60,7 +104,7 @@ fn greet(
     request: &Request,
     expect: Role,
 ) -> Result<[u8; 16]> {
-    let hello = Hello { role, session, fingerprint, settings: request.task.settings() };
+    let hello = Hello { role, session, fingerprint, settings: request.settings() };
     Ok(handshake(ch, &hello, expect)?.session)
 }
 
@@ -77,13 +121,24 @@ fn sent(channels: &[&dyn Channel]) -> u64 {
     channels.iter().map(|c| c.counters().sent_payload).sum()
 }
 
-/// Joins as the client.
-pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts: &TcpOptions) -> Result<Ready> {
-    let (architecture, parts) = request.plan()?;
+/// Joins as the client. `accepted` hears the digest of the server's weights and may call the job off.
+pub fn client(
+    gpu: Arc<Gpu>,
+    server: &str,
+    dealer: &str,
+    request: Request,
+    opts: &TcpOptions,
+    accepted: &mut dyn FnMut([u8; 32]) -> Result<()>,
+) -> Result<Ready> {
+    let (architecture, plans) = request.plan()?;
     let mut s = net::connect(server, "server", opts)?;
     request.send(&mut *s)?;
     match recv_setup(&mut *s, 3)?.as_slice() {
-        [ACCEPTED] => {}
+        [ACCEPTED, digest @ ..] if digest.len() == 32 => {
+            let mut weights = [0; 32];
+            weights.copy_from_slice(digest);
+            accepted(weights)?;
+        }
         [REFUSED] => {
             let files = request.files();
             return Err(
@@ -96,14 +151,14 @@ pub fn client(gpu: Arc<Gpu>, server: &str, dealer: &str, request: Request, opts:
     introduce(&mut *d, Role::Client)?;
     request.send(&mut *d)?;
     let (session, key) = receive_key(&mut *d)?;
-    let print = secure_text::fingerprint(&parts);
+    let print = plans.fingerprint();
     greet(&mut *d, Role::Client, session, print, &request, Role::Dealer)?;
     greet(&mut *s, Role::Client, session, print, &request, Role::Server)?;
     d.flush()?;
     let setup = sent(&[&*d, &*s]);
     let links = Links { peer: Some(s), corrections: None };
     let ctx = Ctx::new(Role::Client, Recorder::new(gpu), links, [Some(key), None])?;
-    ready(ctx, parts, None, request, architecture, setup)
+    ready(ctx, plans, None, request, architecture, setup)
 }
 
 /// Joins as the server on a connection that a client has opened. The server's own architecture must be the client's.
@@ -115,25 +170,25 @@ pub fn server(
     opts: &TcpOptions,
 ) -> Result<Ready> {
     let request = Request::receive(&mut *client)?;
-    let (architecture, parts) = request.plan()?;
-    if !own.architecture.agrees(&architecture, &request.task) {
+    let (architecture, plans) = request.plan()?;
+    if !own.architecture.agrees(&architecture, &request) {
         send_setup(&mut *client, 3, vec![REFUSED])?;
         let files = request.files();
         return Err(
             format!("the client asks for another model than this server has; give both the same {files}").into()
         );
     }
-    send_setup(&mut *client, 3, vec![ACCEPTED])?;
+    send_setup(&mut *client, 3, [&[ACCEPTED][..], &own.digest()?].concat())?;
     let mut d = net::connect(dealer, "dealer", opts)?;
     introduce(&mut *d, Role::Server)?;
     let (session, key) = receive_key(&mut *d)?;
-    let print = secure_text::fingerprint(&parts);
+    let print = plans.fingerprint();
     greet(&mut *d, Role::Server, session, print, &request, Role::Dealer)?;
     greet(&mut *client, Role::Server, session, print, &request, Role::Client)?;
     let setup = sent(&[&*d, &*client]);
     let links = Links { peer: Some(client), corrections: Some(d) };
     let ctx = Ctx::new(Role::Server, Recorder::new(gpu), links, [None, Some(key)])?;
-    ready(ctx, parts, Some(own), request, architecture, setup)
+    ready(ctx, plans, Some(own), request, architecture, setup)
 }
 
 /// Serves one session as the dealer: waits for one client and one server, in any order.
@@ -158,7 +213,7 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
     }
     let (Some(mut c), Some(mut s)) = (client, server) else { unreachable!("the loop ends with both") };
     let request = Request::receive(&mut *c)?;
-    let (architecture, parts) = request.plan()?;
+    let (architecture, plans) = request.plan()?;
     let mut session = [0u8; 16];
     session.copy_from_slice(&Key::random()?.0[..16]);
     let mut keys = [None, None];
@@ -170,30 +225,32 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
         send_setup(&mut **ch, 2, [&session[..], &key.0[..]].concat())?;
         keys[usize::from(party)] = Some(key);
     }
-    let print = secure_text::fingerprint(&parts);
+    let print = plans.fingerprint();
     greet(&mut *c, Role::Dealer, session, print, &request, Role::Client)?;
     greet(&mut *s, Role::Dealer, session, print, &request, Role::Server)?;
     c.flush()?;
     let setup = sent(&[&*c, &*s]);
     let links = Links { peer: None, corrections: Some(s) };
     let ctx = Ctx::new(Role::Dealer, Recorder::new(gpu), links, keys)?;
-    ready(ctx, parts, None, request, architecture, setup)
+    ready(ctx, plans, None, request, architecture, setup)
 }
 
 fn ready(
     ctx: Ctx,
-    parts: Vec<Part>,
+    plans: Plans,
     own: Option<&OpenModel>,
     request: Request,
     architecture: Architecture,
     setup: u64,
 ) -> Result<Ready> {
-    let secure = secure_text::start(ctx, parts, |module| own.and_then(|model| model.weights(module)))?;
+    let Plans { first, rest } = plans;
+    let modules = first.iter().map(|part| part.module).collect();
+    let secure = secure_text::start(ctx, first, |module| own.and_then(|model| model.weights(module)))?;
     let mine = match secure.ctx.role {
         Role::Server => secure.ctx.cost().to_client,
         _ => 0,
     };
-    Ok(Ready { secure, request, architecture, setup_bytes: setup + mine })
+    Ok(Ready { secure, request, architecture, modules, rest, setup_bytes: setup + mine })
 }
 
 /// Network settings of a job. The dealer runs ahead of the parties and is held back by full queues, so it is more patient
@@ -208,12 +265,13 @@ pub fn options(role: Role, stall: Duration) -> TcpOptions {
     }
 }
 
-/// Whether an error is the network's fault rather than this role's own.
+/// Whether an error is the network's or another role's fault rather than this role's own.
 pub fn is_network(e: &EngineError) -> bool {
     let protocol = |e: &protocol::Error| matches!(e, protocol::Error::Net(_));
     let exec = |e: &ExecError| matches!(e, ExecError::Protocol(p) if protocol(p));
     // These wrap each other transparently, so that `source` shows none of them.
     e.is::<NetError>()
+        || e.is::<Unprepared>()
         || e.downcast_ref().is_some_and(protocol)
         || e.downcast_ref().is_some_and(exec)
         || match e.downcast_ref() {
@@ -231,7 +289,8 @@ mod tests {
     fn the_cause_is_told_from_its_echo() {
         let net = || NetError::Closed { peer: "server".into(), at: net::Address::setup(1) };
         let protocol = || protocol::Error::Net(net());
-        let echoes: [EngineError; 5] = [
+        let echoes: [EngineError; 6] = [
+            Box::new(Unprepared),
             Box::new(net()),
             Box::new(protocol()),
             Box::new(ExecError::Protocol(protocol())),

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
-use masque_models::Origin;
+use masque_models::{Origin, Place, Sampler};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Approx, Secret};
@@ -64,38 +63,10 @@ impl Subject {
     }
 }
 
-/// How predictions become samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sampler {
-    /// DDIM without noise
-    #[default]
-    Ddim,
-    /// Algorithm 1 of the paper, respaced to the steps taken
-    Ddpm,
-    /// Algorithm 1 as printed; dull and noisy, for comparison
-    DdpmPrinted,
-    /// Latent consistency models, few steps
-    Lcm,
-    /// Phased consistency models, few steps
-    Pcm,
-}
-
-/// Where a module runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// On shares
-    #[default]
-    Secure,
-    /// At the client in plaintext, which needs the module's weights there
-    Client,
-}
-
 /// Settings of text-to-image models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextSettings {
-    /// Sampler.
+    /// How predictions become samples.
     pub sampler: Sampler,
     /// Where the text encoder runs.
     pub text_encoder: Place,

@@ -6,9 +6,9 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::{Kernels, RunConfig};
-use crate::engine::Outcome;
+use crate::engine::{Drawn, Outcome};
 use crate::error::Result;
-use crate::images::Pictures;
+use crate::images::{Fidelity, Pictures};
 use crate::model::fixture;
 use crate::report::{Adapter, Layer, OfflineBytes, OnlineBytes, Report, Role, RoleReport};
 
@@ -31,11 +31,14 @@ fn resolve_for(dir: &Path, model: &Path, flags: &[&str]) -> Result<RunConfig> {
     }
 }
 
-/// An outcome of a secure job: 28 x 28 gradients, and numbers that no engine made.
-pub(crate) fn outcome(images: usize) -> Outcome {
-    let extents = [images, 28, 28, 1];
-    let values: Vec<f32> = (0..images * 28 * 28).map(|i| (i % 28) as f32 / 13.5 - 1.0).collect();
-    let reference = values.iter().map(|v| v * 0.99).collect();
+/// Gradients of 28 x 28.
+pub(crate) fn drawn(images: usize) -> Drawn {
+    let values = (0..images * 28 * 28).map(|i| (i % 28) as f32 / 13.5 - 1.0).collect();
+    Drawn { values, extents: [images, 28, 28, 1] }
+}
+
+/// An outcome of a secure job: numbers that no engine made.
+pub(crate) fn outcome() -> Outcome {
     let role = RoleReport { compute_s: 30.5, wait_s: 12.25, peak_gpu_bytes: 180_000_000, peak_rss_bytes: 900_000_000 };
     let per_layer =
         [("conv_in", "conv2d"), ("mid_block.norm", "group_norm"), ("mid_block.attn", "attention"), ("act", "relu")];
@@ -48,9 +51,7 @@ pub(crate) fn outcome(images: usize) -> Outcome {
         rounds: 50 * i as u64,
     });
     Outcome {
-        images: values,
-        extents,
-        reference: Some(reference),
+        fidelity: Some(Fidelity { max_abs: 0.01, mean_abs: 0.005, psnr_db: Some(51.0) }),
         adapter: Adapter {
             name: "Toy adapter".into(),
             driver: "toy 1.0".into(),
@@ -73,7 +74,7 @@ pub(crate) fn outcome(images: usize) -> Outcome {
 pub(crate) fn report_and_pngs() -> (Report, Vec<Vec<u8>>) {
     let dir = tempfile::tempdir().expect("temporary folder");
     let config = resolve(dir.path(), &[]).expect("good settings");
-    let outcome = outcome(config.images());
-    let pictures = Pictures::from_floats(&outcome.images, outcome.extents).expect("pictures");
-    (Report::new(&config, &outcome).expect("a report"), pictures.to_pngs().expect("encodes"))
+    let drawn = drawn(config.images());
+    let pictures = Pictures::from_floats(&drawn.values, drawn.extents).expect("pictures");
+    (Report::new(&config, &outcome()), pictures.to_pngs().expect("encodes"))
 }

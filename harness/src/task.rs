@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use masque_engine::exec::{ExecError, PlanConfig};
@@ -17,8 +18,9 @@ use crate::engine::EngineError;
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// Largest batch a server or dealer accepts.
-const MOST_IMAGES: usize = 4096;
+/// Most images that a server or dealer draws in one session, and at once.
+const MOST_IMAGES: usize = 1 << 20;
+const MOST_AT_ONCE: usize = 4096;
 
 /// The files that describe a class-conditional model.
 const CLASS_FILES: [&str; 2] = ["unet/config.json", "scheduler/scheduler_config.json"];
@@ -62,6 +64,26 @@ impl Task {
         match self {
             Self::Class(job) => (0..job.count as u64).map(|image| Origin { seed: job.seed, image }).collect(),
             Self::Text(request) => request.job.origins.clone(),
+        }
+    }
+
+    /// The portions in which the images are drawn, at most so many at once; those of classes all at once.
+    pub fn portions(&self, at_once: usize) -> Vec<Self> {
+        let count = self.count();
+        let step = match self {
+            Self::Class(_) => count,
+            Self::Text(_) => at_once,
+        };
+        (0..count).step_by(step.max(1)).map(|at| self.portion(at..(at + step).min(count))).collect()
+    }
+
+    fn portion(&self, images: Range<usize>) -> Self {
+        match self {
+            Self::Class(job) => Self::Class(job.clone()),
+            Self::Text(request) => {
+                let origins = request.job.origins[images].to_vec();
+                Self::Text(TextRequest { job: TextJob { origins, ..request.job.clone() }, ..request.clone() })
+            }
         }
     }
 
@@ -147,6 +169,14 @@ impl Architecture {
         }
     }
 
+    /// All networks, in the order in which they run.
+    pub fn modules(&self) -> &'static [Module] {
+        match self {
+            Self::Class(_) => &[Module::Unet],
+            Self::Text(_) => &Module::ALL,
+        }
+    }
+
     /// The sampler's settings.
     pub fn scheduler(&self) -> &SchedulerConfig {
         match self {
@@ -164,10 +194,25 @@ impl Architecture {
         [count, h, w, channels]
     }
 
-    /// Whether the other one computes the same for a task.
-    pub fn agrees(&self, other: &Self, task: &Task) -> bool {
-        let print = |a: &Self| a.parts(task).map(|parts| secure_text::fingerprint(&parts)).ok();
+    /// Whether the other one computes the same for a request.
+    pub fn agrees(&self, other: &Self, request: &Request) -> bool {
+        let print = |a: &Self| request.plans(a).map(|plans| plans.fingerprint()).ok();
         print(self).is_some_and(|mine| Some(mine) == print(other)) && self.scheduler() == other.scheduler()
+    }
+}
+
+/// The parts of a session's portions.
+pub struct Plans {
+    /// Those of all portions but a smaller last one.
+    pub first: Vec<Part>,
+    /// Those of a last portion with fewer images.
+    pub rest: Option<Vec<Part>>,
+}
+
+impl Plans {
+    /// Digest of all graphs and plans.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        secure_text::fingerprint(self.first.iter().chain(self.rest.iter().flatten()))
     }
 }
 
@@ -176,13 +221,15 @@ impl Architecture {
 pub struct Request {
     /// What is asked for.
     pub task: Task,
+    /// Images drawn at once: a session draws the task's images in portions of this many.
+    pub at_once: usize,
     /// Texts of the model's configuration files, by name.
     files: BTreeMap<String, String>,
 }
 
 impl Request {
-    /// A task for the model in a folder.
-    pub fn new(folder: &Path, task: Task) -> Result<Self> {
+    /// A task for the model in a folder, at most so many images at once.
+    pub fn new(folder: &Path, task: Task, at_once: usize) -> Result<Self> {
         let mut files = BTreeMap::new();
         for name in task.files() {
             let path = folder.join(name);
@@ -190,15 +237,42 @@ impl Request {
             let text = text.map_err(|source| ModelError::Read { file: path.display().to_string(), source })?;
             files.insert((*name).to_owned(), text);
         }
-        Ok(Self { task, files })
+        let at_once = match &task {
+            Task::Class(job) => job.count,
+            Task::Text(_) => at_once.clamp(1, task.count().max(1)),
+        };
+        Ok(Self { task, at_once, files })
     }
 
-    /// The architecture, checked, and the parts that run on shares.
-    pub fn plan(&self) -> Result<(Architecture, Vec<Part>)> {
+    /// The portions in which the images are drawn.
+    pub fn portions(&self) -> Vec<Task> {
+        self.task.portions(self.at_once)
+    }
+
+    /// What is asked for in one line, for comparison between roles.
+    pub fn settings(&self) -> String {
+        format!("at-once={};{}", self.at_once, self.task.settings())
+    }
+
+    /// The architecture, checked, and what runs on shares.
+    pub fn plan(&self) -> Result<(Architecture, Plans)> {
         self.task.check()?;
+        if !(1..=MOST_AT_ONCE).contains(&self.at_once) {
+            return Err("the client asks for a job that cannot be run".into());
+        }
         let architecture = self.architecture()?;
-        let parts = architecture.parts(&self.task)?;
-        Ok((architecture, parts))
+        let plans = self.plans(&architecture)?;
+        Ok((architecture, plans))
+    }
+
+    fn plans(&self, architecture: &Architecture) -> Result<Plans> {
+        let portions = self.portions();
+        let [Some(first), Some(last)] = [portions.first(), portions.last()] else {
+            return Err("the client asks for no image".into());
+        };
+        let smaller = first.count() != last.count();
+        let rest = if smaller { Some(architecture.parts(last)?) } else { None };
+        Ok(Plans { first: architecture.parts(first)?, rest })
     }
 
     fn architecture(&self) -> Result<Architecture> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use masque_engine::graph::{Graph, Tensor, WeightError, WeightStore};
 
 use crate::config::{SchedulerConfig, UNet2dConfig};
+use crate::one_hot::one_hot;
 use crate::{Checkpoint, ModelError, unet2d};
 
 /// An opened model whose weights are known to fit its network.
@@ -51,14 +52,7 @@ impl ClassModel {
         let Some(classes) = self.config.num_class_embeds else {
             return Err(ModelError::Request("this model has no classes".into()));
         };
-        let mut rows = vec![0.0; labels.len() * classes];
-        for (row, label) in rows.chunks_exact_mut(classes).zip(labels) {
-            let Some(one) = row.get_mut(*label) else {
-                return Err(ModelError::Request(format!("class {label} asked for, this model has {classes} classes")));
-            };
-            *one = 1.0;
-        }
-        Ok(rows)
+        one_hot(labels.iter().copied(), classes, "class")
     }
 }
 

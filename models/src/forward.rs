@@ -15,6 +15,7 @@ use masque_engine::exec::{ExecError, Input, Secure, reveal_to_client};
 use masque_engine::graph::{Graph, Tensor, Visibility, elements};
 use masque_engine::protocol::Role;
 
+use crate::one_hot::one_hot;
 use crate::sampling::{SamplingError, client_share};
 use crate::{Extents, ModelError, ModuleConfig, TensorFile, clip_text, unet2d, unet2d_condition, vae_decoder};
 
@@ -67,7 +68,7 @@ impl Forward {
                 if let Some(classes) = c.num_class_embeds {
                     let labels = given.tensor("class_labels", &["n"], &[Some(n)])?;
                     given.below("class_labels", &labels, classes)?;
-                    inputs.push((unet2d::CLASS, one_hot(&labels.data, classes)));
+                    inputs.push((unet2d::CLASS, one_hot(indices(&labels.data), classes, "class")?));
                 } else {
                     given.only(&["sample", "timestep"])?;
                 }
@@ -128,10 +129,11 @@ impl Forward {
             }
             let entries = node.op.entries();
             let n = elements(&node.shape) * entries.unwrap_or(1);
-            let known = (s.ctx.role == Role::Client).then(|| match entries {
-                Some(entries) => one_hot(values, entries),
-                None => values.clone(),
-            });
+            let known = match (s.ctx.role, entries) {
+                (Role::Client, Some(entries)) => Some(one_hot(indices(values), entries, "token")?),
+                (Role::Client, None) => Some(values.clone()),
+                _ => None,
+            };
             let f = s.format(id.index()).f;
             given.push((*name, Input::Shared(client_share(s, known.as_deref(), n, f)?)));
         }
@@ -143,13 +145,9 @@ impl Forward {
     }
 }
 
-/// Rows with a one at each index.
-fn one_hot(indices: &[f32], entries: usize) -> Vec<f32> {
-    let mut rows = vec![0.0; indices.len() * entries];
-    for (row, i) in rows.chunks_exact_mut(entries).zip(indices) {
-        row[*i as usize] = 1.0;
-    }
-    rows
+/// Whole numbers that were read as floats.
+fn indices(values: &[f32]) -> impl ExactSizeIterator<Item = usize> {
+    values.iter().map(|x| *x as usize)
 }
 
 /// Every matrix of `rows` x `columns` turned: images from channels first to channels last, or back.

@@ -17,6 +17,7 @@ mod guidance;
 pub mod info;
 mod module;
 mod noise;
+mod one_hot;
 pub mod presets;
 pub mod sampling;
 mod schedule;

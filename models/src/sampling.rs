@@ -12,6 +12,7 @@ use masque_engine::protocol::{Role, Share, repeat_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{SchedulerConfig, UNet2dConfig};
+use crate::one_hot::one_hot;
 use crate::{Clip, GuidanceWeight, ModelError, Schedule, Step, initial_noise, unet2d};
 
 /// What client, server and dealer know of a job. The condition is not part of it.
@@ -95,12 +96,7 @@ impl Architecture {
             return Err(ModelError::Request("this model has no classes".into()));
         }
         let none = vec![classes - 1; if guided(job) { job.count } else { 0 }];
-        let mut rows = vec![0.0; (labels.len() + none.len()) * classes];
-        for (row, label) in rows.chunks_exact_mut(classes).zip(labels.iter().chain(&none)) {
-            let one = row.get_mut(*label).filter(|_| *label < classes);
-            *one.ok_or_else(|| ModelError::Request(format!("this model has {} classes", classes - 1)))? = 1.0;
-        }
-        Ok(rows)
+        one_hot([labels, &none].concat().into_iter(), classes, "class")
     }
 }
 
@@ -165,12 +161,13 @@ pub(crate) fn mixed(step: &Step, clip: Clip, scale: f64, g: f64) -> GuidedStep {
 }
 
 /// The unconditional chain in plaintext with exact functions: the prediction of every step. It depends on model, seed and
-/// schedule only, never on a condition.
+/// schedule only, never on a condition. `progress` hears how many steps are done.
 pub fn unconditional(
     gpu: Arc<Gpu>,
     model: &Architecture,
     weights: Arc<dyn WeightStore>,
     job: &Job,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<f32>>, SamplingError> {
     let alone = Job { scale: 1.0, eta: 0.0, approx: Approx::Exact, ..job.clone() };
     let schedule = Schedule::new(&model.scheduler, job.steps)?;
@@ -184,6 +181,7 @@ pub fn unconditional(
         let eps = plain.run(&[("sample", &x), ("time_features", &time), ("class", &class)])?;
         x = apply(&guided_step(step, clipping, &alone), &x, &eps, None);
         kept.push(eps);
+        progress(kept.len());
     }
     Ok(kept)
 }

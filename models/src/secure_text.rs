@@ -3,6 +3,8 @@
 //! Token ids enter as one-hot rows on shares, the condition goes from the encoder to the network and the latent from the
 //! network to the decoder without being known to anybody, and the image leaves to the client alone. Negative prompts are
 //! secret like prompts: both always have the encoder's full length, and both are always encoded.
+//!
+//! A session may run several jobs one after the other: masks are drawn under the number of the evaluation, which only grows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::FixedPoint;
+use crate::one_hot::one_hot;
 use crate::sampling::{SamplingError, client_share, guided_by};
 use crate::{
     Clip, ModelError, Module, Schedule, StableDiffusionConfig, TextJob, clip_text, unet2d_condition, vae_decoder,
@@ -69,7 +72,7 @@ pub enum Wish<'a> {
 }
 
 /// Digest of several parts' graphs and plans: roles with different ones do not talk.
-pub fn fingerprint(parts: &[Part]) -> [u8; 32] {
+pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a Part>) -> [u8; 32] {
     let mut h = Sha256::new();
     for part in parts {
         h.update(part.module.name());
@@ -136,6 +139,15 @@ pub fn start(
     Ok(session)
 }
 
+/// Prepares a session for another number of images: the same networks, whose weights are distributed already.
+pub fn resize(s: &mut Secure, parts: Vec<Part>) -> Result<(), SamplingError> {
+    for (at, part) in parts.into_iter().enumerate() {
+        s.select(at);
+        s.resize(part.graph, part.plan)?;
+    }
+    Ok(())
+}
+
 /// Runs a job on shares; every role calls it with the same request in a session of its parts. The client gives its wish and
 /// gets images `[n, h, w, c]`, or latents where it runs the decoder; the server gives the chain without a condition (unless
 /// the score guidance is 0).
@@ -187,7 +199,10 @@ fn context(
     let mut all: Option<Share> = None;
     for at in 0..batch * config.tokens() / rows {
         let one_hot = match wish {
-            Some(Wish::Tokens(ids)) => Some(one_hot(ids.get(at * rows..(at + 1) * rows).unwrap_or(&[]), entries)?),
+            Some(Wish::Tokens(ids)) => {
+                let ids = ids.get(at * rows..(at + 1) * rows).unwrap_or(&[]);
+                Some(one_hot(ids.iter().map(|id| *id as usize), entries, "token")?)
+            }
             _ => None,
         };
         let tokens = client_share(s, one_hot.as_deref(), rows * entries, 0)?;
@@ -203,15 +218,6 @@ fn context(
         })?);
     }
     Ok(all.ok_or_else(|| ModelError::Request("a job without images".into()))?)
-}
-
-fn one_hot(ids: &[u32], entries: usize) -> Result<Vec<f32>, ModelError> {
-    let mut rows = vec![0.0; ids.len() * entries];
-    for (row, id) in rows.chunks_exact_mut(entries).zip(ids) {
-        let one = row.get_mut(*id as usize);
-        *one.ok_or_else(|| ModelError::Request("a token id beyond the encoder's vocabulary".into()))? = 1.0;
-    }
-    Ok(rows)
 }
 
 /// The sampler on shares: latents in Z_2^64.

@@ -117,12 +117,20 @@ impl PlainPipeline {
     }
 
     /// The chain without a condition, with exact functions: the prediction of every step. `null` is the empty prompt. It
-    /// depends on the model, the origins and the schedule only.
-    pub fn unconditional(&self, job: &TextJob, null: &Prompt) -> Result<Vec<Vec<f32>>, SamplingError> {
+    /// depends on the model, the origins and the schedule only. `progress` hears how many steps are done.
+    pub fn unconditional(
+        &self,
+        job: &TextJob,
+        null: &Prompt,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Vec<f32>>, SamplingError> {
         let context = self.encode(std::slice::from_ref(null), Approx::Exact)?.repeat(job.count());
         let mut kept = Vec::with_capacity(job.steps);
         let start = job.start(&self.config);
-        self.walk(&job.alone(), start, &context, None, &mut |_, eps, _| kept.push(eps.to_vec()))?;
+        self.walk(&job.alone(), start, &context, None, &mut |i, eps, _| {
+            kept.push(eps.to_vec());
+            progress(i + 1);
+        })?;
         Ok(kept)
     }
 

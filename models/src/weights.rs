@@ -76,18 +76,25 @@ impl Checkpoint {
         Ok(Self { file: part.file.clone(), parts: vec![part], tensors, digest: OnceLock::new() })
     }
 
-    /// Opens the weights of a folder: `stem.safetensors`, `stem.safetensors.index.json`, or half-precision variants of both.
+    /// Opens the weights of a folder: `stem.safetensors`, `stem.safetensors.index.json`, or 16-bit variants of both.
     pub fn open_in(folder: impl AsRef<Path>, stem: &str) -> Result<Self, WeightError> {
-        let names =
-            ["", ".fp16"].map(|v| [format!("{stem}{v}.safetensors"), format!("{stem}.safetensors.index{v}.json")]);
+        let names = ["", ".fp16", ".bf16"]
+            .map(|v| [format!("{stem}{v}.safetensors"), format!("{stem}.safetensors.index{v}.json")]);
         let paths = names.iter().flatten().map(|name| folder.as_ref().join(name));
         match paths.into_iter().find(|path| path.is_file()) {
             Some(path) => Self::open(path),
             None => {
                 let store = folder.as_ref().join(&names[0][0]).display().to_string();
-                let others = names.concat()[1..].join(", ");
-                let what =
-                    format!("no such file (nor {others} beside it); complete the model's folder or name another");
+                let pickled = folder.as_ref().join(format!("{stem}.bin")).is_file()
+                    || folder.as_ref().join("pytorch_model.bin").is_file();
+                let what = match pickled {
+                    true => "no such file; the weights beside it are pickled (.bin), which is not read: save the model with \
+                             safe_serialization=True".into(),
+                    false => {
+                        let others = names.concat()[1..].join(", ");
+                        format!("no such file (nor {others} beside it); complete the model's folder or name another")
+                    }
+                };
                 Err(WeightError::Store { store, what })
             }
         }

@@ -64,7 +64,11 @@ fn the_shipped_model_opens() {
 #[test]
 fn folders_that_are_wrong_say_where() {
     type Spoil = fn(&Path);
-    let cases: [(&[&str], Spoil); 14] = [
+    let cases: [(&[&str], Spoil); 15] = [
+        (&["unet/diffusion_pytorch_model.safetensors: ", "safe_serialization"], |f| {
+            let file = f.join("unet/diffusion_pytorch_model.safetensors");
+            fs::rename(&file, file.with_extension("bin")).unwrap();
+        }),
         (&["model_index.json: "], |f| fs::remove_file(f.join("model_index.json")).unwrap()),
         (&["model_index.json: unet: ", "UNet2DModel"], |f| {
             edit(&f.join("model_index.json"), "unet", json!(["diffusers", "UNet2DModel"]));
@@ -246,7 +250,8 @@ fn variants_of_the_network() {
     let deep = parse(json!({
         "sample_size": 8, "block_out_channels": [32, 64], "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
         "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"], "layers_per_block": [1, 3],
-        "transformer_layers_per_block": [1, 2], "num_attention_heads": 2, "cross_attention_dim": 16
+        "transformer_layers_per_block": [1, 2], "num_attention_heads": 2, "cross_attention_dim": 16,
+        "only_cross_attention": [false, false]
     }));
     let deep = deep.unwrap();
     let graph = unet2d_condition::graph(&deep, 1, [8, 6], 5).unwrap();
@@ -268,6 +273,8 @@ fn variants_of_the_network() {
         ("transformer_layers_per_block", json!([[1, 1], 1, 1, 1]), "[[1,1],1,1,1]"),
         ("time_cond_proj_dim", json!(256), "256 is not supported"),
         ("encoder_hid_dim", json!(4096), "4096 is not supported"),
+        ("only_cross_attention", json!(true), "true is not supported"),
+        ("only_cross_attention", json!([true, false, false, false]), "[true,false,false,false] is not supported"),
         (
             "down_block_types",
             json!(["DownBlock2D", "DownBlock2D", "DownBlock2D", "SimpleCrossAttnDownBlock2D"]),

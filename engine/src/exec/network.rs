@@ -42,6 +42,26 @@ impl Network {
         let stats = vec![NodeStats::default(); graph.nodes.len() + 1];
         Self { graph, plan, stats, layers: HashMap::new(), vectors: HashMap::new(), plain }
     }
+
+    /// Takes the graph of another number of samples; returns whether the weights that this role holds serve it too. They do
+    /// where nodes, layers, formats and settings are the same.
+    pub(super) fn resize(&mut self, graph: Arc<Graph>, plan: Plan) -> bool {
+        let nodes = self.graph.nodes.iter().zip(&graph.nodes).zip(self.plan.nodes.iter().zip(&plan.nodes));
+        let kept = self.plan.config == plan.config
+            && self.graph.nodes.len() == graph.nodes.len()
+            && nodes.into_iter().all(|((a, b), (p, q))| {
+                a.name == b.name && a.op.weights() == b.op.weights() && (p.format, p.layer) == (q.format, q.layer)
+            });
+        if let Some(plain) = &mut self.plain {
+            plain.resize(graph.clone());
+        }
+        if !kept {
+            self.stats = vec![NodeStats::default(); graph.nodes.len() + 1];
+            (self.layers, self.vectors) = Default::default();
+        }
+        (self.graph, self.plan) = (graph, plan);
+        kept
+    }
 }
 
 /// The networks that are not selected at the moment.

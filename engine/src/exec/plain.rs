@@ -148,6 +148,11 @@ impl PlainState {
         Self { graph, weights, functions: functions.into(), cache: Cache::default() }
     }
 
+    /// Takes the graph of another number of samples; what is on the device stays there.
+    pub fn resize(&mut self, graph: Arc<Graph>) {
+        self.graph = graph;
+    }
+
     /// The weights.
     pub fn weights(&self) -> &dyn WeightStore {
         &*self.weights

@@ -115,6 +115,16 @@ impl Secure {
         self.others.select(&mut self.network, network);
     }
 
+    /// Gives the selected network the graph of another number of samples. Its weights stay as they are where the plan has them
+    /// in the same formats, and are distributed again, under new masks, where it does not.
+    pub fn resize(&mut self, graph: Arc<Graph>, plan: Plan) -> Result<(), ExecError> {
+        if self.network.resize(graph, plan) {
+            return Ok(());
+        }
+        self.begin();
+        self.share_network()
+    }
+
     /// All networks of the session, in the order in which they were added.
     pub fn into_networks(self) -> Vec<Network> {
         self.others.into_all(self.network)
@@ -305,6 +315,8 @@ impl Secure {
                 self.ctx.step_begins()?;
                 let mut taken: Vec<Value> =
                     node.inputs.iter().map(|j| values[j.index()].clone().expect("inputs come first")).collect();
+                // What an operation replaces is free at once.
+                node.inputs.iter().for_each(|j| values[j.index()] = None);
                 let value = self.measured(i, |s| s.node(i, node, &mut taken, &public))?;
                 // What an operation opened or lifted serves the value's other readers too.
                 for (j, v) in node.inputs.iter().zip(taken) {

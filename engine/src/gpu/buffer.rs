@@ -10,13 +10,55 @@ use super::GpuError;
 pub(super) struct Pool {
     device: wgpu::Device,
     limit: u64,
-    free: Mutex<BTreeMap<u64, Vec<wgpu::Buffer>>>,
+    free: Mutex<Free>,
     allocated: AtomicU64,
     peak: AtomicU64,
 }
 
+/// Buffers to be used again.
+#[derive(Default)]
+struct Free {
+    /// By size; of each size the one that was returned last is at the end, with the time of its return.
+    sizes: BTreeMap<u64, Vec<(u64, wgpu::Buffer)>>,
+    bytes: u64,
+    now: u64,
+}
+
+/// Free memory of so many bytes is kept whatever is in use, and beyond that a quarter of what is in use: tensors of a large
+/// network come in many sizes, and each would keep memory of its own.
+const KEPT: u64 = 256 << 20;
+
+impl Free {
+    fn put(&mut self, buffer: wgpu::Buffer) {
+        self.now += 1;
+        self.bytes += buffer.size();
+        self.sizes.entry(buffer.size()).or_default().push((self.now, buffer));
+    }
+
+    /// A buffer of this size, or a large one that is larger by a quarter at most.
+    fn take(&mut self, size: u64) -> Option<wgpu::Buffer> {
+        let most = if size < 1 << 20 { size } else { size + size / 4 };
+        let (_, fitting) = self.sizes.range_mut(size..=most).find(|(_, buffers)| !buffers.is_empty())?;
+        let (_, buffer) = fitting.pop()?;
+        self.bytes -= buffer.size();
+        Some(buffer)
+    }
+
+    /// Gives up the buffers that were not used for longest until no more than `most` bytes are left; returns how many it
+    /// gave up. Work that still reads them keeps them alive.
+    fn trim(&mut self, most: u64) -> u64 {
+        let before = self.bytes;
+        while self.bytes > most {
+            let oldest = self.sizes.values_mut().filter(|b| !b.is_empty()).min_by_key(|b| b[0].0);
+            let Some(buffers) = oldest else { break };
+            self.bytes -= buffers.remove(0).1.size();
+        }
+        before - self.bytes
+    }
+}
+
 /// Sizes are rounded up to one of eight steps per power of two, so that neighbours share buffers.
-fn size_class(bytes: u64) -> u64 {
+pub(super) fn size_class(bytes: u64) -> u64 {
     let bytes = bytes.max(256);
     let step = (bytes.next_power_of_two() / 16).max(256);
     bytes.next_multiple_of(step)
@@ -31,6 +73,14 @@ impl Pool {
         self.peak.load(Ordering::Relaxed)
     }
 
+    /// Before something new is allocated: gives up free memory beyond what is worth keeping.
+    fn trim(&self) {
+        let mut free = self.free.lock().expect("buffer pool");
+        let used = self.allocated.load(Ordering::Relaxed) - free.bytes;
+        let freed = free.trim(KEPT.max(used / 4));
+        self.allocated.fetch_sub(freed, Ordering::Relaxed);
+    }
+
     fn count(&self, size: u64) {
         let now = self.allocated.fetch_add(size, Ordering::Relaxed) + size;
         self.peak.fetch_max(now, Ordering::Relaxed);
@@ -43,8 +93,9 @@ impl Pool {
             return Err(GpuError::TooLarge { bytes, limit: self.limit });
         }
         let size = if size > self.limit { bytes.next_multiple_of(4) } else { size };
-        let reused = self.free.lock().expect("buffer pool").get_mut(&size).and_then(Vec::pop);
+        let reused = self.free.lock().expect("buffer pool").take(size);
         let buffer = reused.unwrap_or_else(|| {
+            self.trim();
             self.count(size);
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
@@ -63,6 +114,7 @@ impl Pool {
         if size > self.limit {
             return Err(GpuError::TooLarge { bytes: size, limit: self.limit });
         }
+        self.trim();
         let mappable = self.device.features().contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS);
         let direct = if mappable { wgpu::BufferUsages::MAP_WRITE } else { wgpu::BufferUsages::empty() };
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -92,7 +144,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let size = self.buffer.size();
         if self.reusable {
-            self.pool.free.lock().expect("buffer pool").entry(size).or_default().push(self.buffer.clone());
+            self.pool.free.lock().expect("buffer pool").put(self.buffer.clone());
         } else {
             self.pool.allocated.fetch_sub(size, Ordering::Relaxed);
         }
@@ -148,5 +200,26 @@ impl Buf {
 impl std::fmt::Debug for Buf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Buf({} bytes)", self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gpu::{AdapterChoice, Gpu, Recorder};
+
+    #[test]
+    fn memory_of_sizes_no_longer_used_is_given_up() {
+        let rec = Recorder::new(Gpu::open(&AdapterChoice::default()).expect("an adapter"));
+        let held = rec.alloc(100 << 20).expect("memory");
+        for i in 1..60 {
+            // Sizes further apart than those that stand in for each other: 8 MB to 480 MB, 14 GB in all.
+            drop(rec.alloc(i * (8 << 20)).expect("memory"));
+        }
+        let peak = rec.peak_bytes() >> 20;
+        assert!(peak <= 100 + 256 + 512, "{peak} MB at most in use with what is kept");
+        drop(held);
+        let small = |bytes: usize| drop(rec.alloc(bytes).expect("memory"));
+        (0..100).for_each(|_| small(1 << 16));
+        assert_eq!(rec.peak_bytes() >> 20, peak, "small buffers are used again");
     }
 }

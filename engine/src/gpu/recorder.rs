@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::buffer::Pool;
+use super::buffer::{Pool, size_class};
 use super::stamps::{Pass, Tracer};
 use super::{Buf, Gpu, GpuError, Kernel, Pipeline};
 use crate::net::Address;
@@ -64,6 +64,8 @@ struct Dispatch {
     groups: [u32; 3],
 }
 
+/// Larger buffers for reading back are made anew each time.
+const KEPT_STAGING: u64 = 64 << 20;
 const SLOT: usize = 256;
 const SLOTS: usize = 2048;
 /// Workgroups along x before a dispatch continues in y; `shared/thread.wgsl` knows the same number.
@@ -303,6 +305,15 @@ impl Recorder {
 
     /// Runs everything recorded and returns the first `bytes` bytes of each buffer.
     pub fn read(&mut self, what: &[(&Buf, usize)]) -> Result<Vec<Vec<u8>>, GpuError> {
+        self.read_with(what, |parts| parts.iter().map(|p| p.to_vec()).collect())
+    }
+
+    /// As [`Recorder::read`], one after the other.
+    pub fn read_joined(&mut self, what: &[(&Buf, usize)]) -> Result<Vec<u8>, GpuError> {
+        self.read_with(what, |parts| parts.concat())
+    }
+
+    fn read_with<T>(&mut self, what: &[(&Buf, usize)], take: impl FnOnce(&[&[u8]]) -> T) -> Result<T, GpuError> {
         let (start, before) = (Instant::now(), self.busy);
         let offsets: Vec<usize> = what
             .iter()
@@ -328,10 +339,13 @@ impl Recorder {
         self.gpu.health()?;
         let out = {
             let view = stage.slice(..total).get_mapped_range().map_err(|e| GpuError::Lost(format!("{e:?}")))?;
-            what.iter().zip(&offsets).map(|((_, n), at)| view[*at..*at + n].to_vec()).collect()
+            let parts: Vec<&[u8]> = what.iter().zip(&offsets).map(|((_, n), at)| &view[*at..*at + n]).collect();
+            take(&parts)
         };
         stage.unmap();
-        self.staging.push(stage);
+        if stage.size() <= KEPT_STAGING {
+            self.staging.push(stage);
+        }
         // `submit` counted its own part of this interval already.
         self.busy = before + start.elapsed();
         if let Some(t) = &mut self.tracer {
@@ -355,7 +369,7 @@ impl Recorder {
         self.staging.clear();
         self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
-            size: bytes.next_power_of_two().max(4096),
+            size: size_class(bytes).max(4096),
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         })

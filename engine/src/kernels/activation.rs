@@ -4,7 +4,7 @@ use super::lanes;
 use crate::approx::{Piecewise, Segment};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::graph::ops::Function;
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// A [`Piecewise`] function on the device: borders, then one polynomial per interval.
 #[derive(Clone, Debug)]
@@ -53,15 +53,15 @@ pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize
     let code = match f {
         Curve::Exact(Function::Relu) => {
             let (kernel, lane) = lanes("relu", &[n]);
-            return rec.run(&kernel, args![n: n / lane], bufs![x: x, out: out], n / lane);
+            return rec.run_each(&kernel, args![], streams![x: x => 4 * lane, out: out => 4 * lane], (n / lane, 1));
         }
         Curve::Table(t) => {
-            let params = args![n: n, borders: t.borders, width: t.width];
-            return rec.run(&Kernel::new("table"), params, bufs![x: x, table: &t.buf, out: out], n);
+            let streams = streams![x: x => 4, table: &t.buf => 0, out: out => 4];
+            return rec.run_each(&Kernel::new("table"), args![borders: t.borders, width: t.width], streams, (n, 1));
         }
         Curve::Exact(Function::Silu) => 0u32,
         Curve::Exact(Function::QuickGelu) => 1,
         Curve::Exact(Function::Gelu) => 2,
     };
-    rec.run(&Kernel::new("activation"), args![n: n, f: code], bufs![x: x, out: out], n)
+    rec.run_each(&Kernel::new("activation"), args![f: code], streams![x: x => 4, out: out => 4], (n, 1))
 }

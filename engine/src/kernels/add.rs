@@ -2,7 +2,7 @@
 
 use super::lanes;
 use crate::gpu::{Buf, GpuError, Recorder};
-use crate::{args, bufs};
+use crate::{args, streams};
 
 /// A per-image vector that is added at every position of an image.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +26,14 @@ pub fn add(
     match broadcast {
         None => {
             let (kernel, lane) = lanes("add", &[n]);
-            rec.run(&kernel, args![n: n / lane], bufs![a: a, b: b, out: out], n / lane)
+            let each = 4 * lane;
+            rec.run_each(&kernel, args![], streams![a: a => each, b: b => each, out: out => each], (n / lane, 1))
         }
         Some(s) => {
             let (kernel, lane) = lanes("add", &[s.channels]);
-            let params = args![n: n / lane, image: s.image / lane, channels: s.channels / lane];
-            rec.run(&kernel.with("VECTOR"), params, bufs![a: a, b: b, out: out], n / lane)
+            let (each, image, channels) = (4 * lane, s.image / lane, s.channels / lane);
+            let streams = streams![a: a => each, b: b => 0, out: out => each];
+            rec.run_each(&kernel.with("VECTOR"), args![image: image, channels: channels], streams, (n / lane, 1))
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Group normalisation of channels-last images in `f32`.
 
 use super::lanes;
+use super::windows::{Along, Piece, Windows};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
-use crate::{args, bufs};
+use crate::{args, bufs, streams};
 
 /// Elements a thread sums before partial results are combined.
 const PART: usize = 128;
@@ -36,12 +37,31 @@ pub fn group_norm(
     let chunk = (PART * groups).div_ceil(channels).min(positions);
     let parts = positions.div_ceil(chunk);
     let moments = rec.alloc(images * parts * groups * 8)?;
-    rec.run(
-        &Kernel::new("group_norm_parts"),
-        args![images: images, positions: positions, channels: channels, groups: groups, parts: parts, chunk: chunk],
-        bufs![x: x, moments: &moments],
-        images * parts * groups,
-    )?;
+    // Whole images, or some parts of one.
+    let windows = Windows::of(rec.gpu());
+    let seen = |p: &Piece| {
+        let end = p.batches.end - 1;
+        let last = end * positions + (p.rows.end * chunk).min(positions);
+        (p.batches.start * positions + p.rows.start * chunk) * channels..last * channels
+    };
+    let pieces = windows.pieces(Piece { batches: 0..images, rows: 0..parts, tiles: 0..1 }, |piece| {
+        let span = seen(piece);
+        let along = if piece.batches.len() > 1 { Along::Batches } else { Along::Rows };
+        (!windows.fit(x, &span, 4)).then_some((along, span.len() as u64 * 4))
+    })?;
+    for piece in pieces {
+        let (from, base) = windows.cut(x, &seen(&piece), 4);
+        rec.run(
+            &Kernel::new("group_norm_parts"),
+            args![
+                images: piece.batches.len(), positions: positions - piece.rows.start * chunk, channels: channels,
+                image: positions * channels, groups: groups, parts: piece.rows.len(), chunk: chunk,
+                offset: seen(&piece).start - base, first: (piece.batches.start * parts + piece.rows.start) * groups,
+            ],
+            bufs![x: &from, moments: &moments],
+            piece.batches.len() * piece.rows.len() * groups,
+        )?;
+    }
     let (mean, scale) = (rec.alloc(images * channels * 4)?, rec.alloc(images * channels * 4)?);
     rec.run(
         &Kernel::new("group_norm_scale"),
@@ -53,11 +73,11 @@ pub fn group_norm(
         images * channels,
     )?;
     let (kernel, lane) = lanes("group_norm", &[channels]);
-    let n = images * positions * channels / lane;
-    rec.run(
+    let (n, each) = (images * positions * channels / lane, 4 * lane);
+    rec.run_each(
         &kernel,
-        args![n: n, image: positions * channels / lane, channels: channels / lane],
-        bufs![x: x, mean: &mean, scale: &scale, bias: bias, out: out],
-        n,
+        args![image: positions * channels / lane, channels: channels / lane],
+        streams![x: x => each, mean: &mean => 0, scale: &scale => 0, bias: bias => 0, out: out => each],
+        (n, 1),
     )
 }

@@ -237,9 +237,9 @@ pub(super) fn pack_rows(
         let (to, to_base) = windows.cut(&packed.buf, &packed.span(&piece), packed.quad());
         // Whole matrices, or some panels of one.
         let panels = piece.batches.len() * piece.tiles.len();
-        let pairs = panels * piece.rows.len() * width / 2;
+        let threads = panels * piece.rows.len();
         let params = args![
-            pairs: pairs, lines: piece.rows.len(), line: piece.rows.start,
+            rows: threads, lines: piece.rows.len(), line: piece.rows.start,
             panel: piece.batches.start * tiles + piece.tiles.start, k: k, n: n, width: width, tiles_n: tiles,
             panel_words: panel * packed.quad() / 4, offset: relative(layout.offset, from_base), inner: layout.inner,
             outer: layout.outer_stride, step: layout.inner_stride, k_inner: rows.inner, k_outer: rows.outer,
@@ -247,8 +247,8 @@ pub(super) fn pack_rows(
         ];
         let kernel = format.kernel("pack_b");
         match bias {
-            None => rec.run(&kernel, params, bufs![b: &from, out: &to], pairs)?,
-            Some(bias) => rec.run(&kernel.with("BIAS"), params, bufs![b: &from, bias: bias, out: &to], pairs)?,
+            None => rec.run(&kernel, params, bufs![b: &from, out: &to], threads)?,
+            Some(bias) => rec.run(&kernel.with("BIAS"), params, bufs![b: &from, bias: bias, out: &to], threads)?,
         }
     }
     Ok(packed)

@@ -222,7 +222,7 @@ impl Ctx {
     /// Sends own messages and receives the peer's, all in one round. Lengths are in bytes.
     pub fn exchange(&mut self, messages: &[(&Buf, u64)]) -> Result<Vec<Buf>, Error> {
         let what: Vec<(&Buf, usize)> = messages.iter().map(|(b, n)| (*b, *n as usize)).collect();
-        let bytes = self.rec.read(&what)?.concat();
+        let bytes = self.rec.read_joined(&what)?;
         let at = self.message();
         let total = bytes.len() as u64;
         let start = Instant::now();

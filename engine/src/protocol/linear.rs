@@ -91,10 +91,13 @@ enum Matrix {
     Held(Packed),
     /// The dealer's mask of a large matrix: where each piece of it begins in the server's stream.
     Recalled(Vec<Recall>),
+    /// The client's E for a large matrix, as it came: `k` bits a weight.
+    Received(Vec<Buf>),
 }
 
-/// The dealer keeps masks of up to this many weights; larger ones it draws again for every evaluation, which takes some
-/// nanoseconds a weight, and next to nothing beside their product with many rows.
+/// Client and dealer keep matrices of up to this many weights ready for products. Of larger ones the client keeps the
+/// messages and the dealer nothing, and both make them ready again for every evaluation, which takes some nanoseconds a
+/// weight, and next to nothing beside their product with many rows.
 const KEPT: usize = 1 << 20;
 
 /// What a role keeps of a layer's weights for the session: the server W with the bias, the client E, the dealer B.
@@ -104,6 +107,18 @@ pub struct ServerWeights {
     pub k: u32,
     /// Fraction bits of the weights.
     pub f: u32,
+}
+
+impl ServerWeights {
+    /// The matrix, ready for products.
+    fn matrix(&self, ctx: &mut Ctx, layer: &Layer) -> Result<Packed, Error> {
+        let words = match &self.matrix {
+            Matrix::Held(packed) => return Ok(packed.clone()),
+            Matrix::Recalled(masks) => recall(ctx, masks, layer.weight_len(), self.k)?,
+            Matrix::Received(messages) => unpacked(ctx, messages, layer.weight_len(), self.k)?,
+        };
+        layer.pack(&mut ctx.rec, Format::Ring, &words, None)
+    }
 }
 
 /// Weights in fixed point, at the server.
@@ -117,7 +132,7 @@ pub struct FixedWeights {
 /// Distributes a layer's weights, once per session.
 ///
 /// * Before: the server knows W. After: the client knows `E = W - B mod 2^k`, which is uniform.
-/// * Memory: the dealer keeps nothing of a large matrix, it draws the mask again.
+/// * Memory: of a large matrix the client keeps `k` bits a weight, the server 16 where they are enough, the dealer nothing.
 /// * Cost: `k` bits per weight, server to client, in a message for every 2^24 weights.
 pub fn share_weights(
     ctx: &mut Ctx,
@@ -150,16 +165,28 @@ pub fn share_weights(
             layer.pack(&mut ctx.rec, Format::of(&fixed.weight), &w, bias.as_ref())?
         }
         Role::Client => {
-            let e = ctx.rec.words(n)?;
+            let mut messages = Vec::with_capacity(pieces.len());
             for r in &pieces {
-                let msg = ctx.server_to_client(None, packed_bytes(r.len(), k))?.expect("the client receives");
-                ctx.unpack_to(&msg, r.len(), k, &cut(&e, r))?;
+                messages.push(ctx.server_to_client(None, packed_bytes(r.len(), k))?.expect("the client receives"));
             }
+            if n > KEPT {
+                return Ok(ServerWeights { matrix: Matrix::Received(messages), k, f });
+            }
+            let e = unpacked(ctx, &messages, n, k)?;
             layer.pack(&mut ctx.rec, Format::Ring, &e, None)?
         }
     };
     ctx.rec.flush()?;
     Ok(ServerWeights { matrix: Matrix::Held(matrix), k, f })
+}
+
+/// The client's E of `n` weights.
+fn unpacked(ctx: &mut Ctx, messages: &[Buf], n: usize, k: u32) -> Result<Buf, Error> {
+    let out = ctx.rec.words(n)?;
+    for (r, message) in ranges(n, WORDS).zip(messages) {
+        ctx.unpack_to(message, r.len(), k, &cut(&out, &r))?;
+    }
+    Ok(out)
 }
 
 /// The dealer's mask of `n` weights.
@@ -195,23 +222,15 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
         input = Some(ctx.unpack_plus(&msg, x.words(), n, k)?);
     }
     let input = input.expect("every role has an operand");
-    let drawn;
-    let matrix = match &w.matrix {
-        Matrix::Held(packed) => packed,
-        Matrix::Recalled(masks) => {
-            let b = recall(ctx, masks, layer.weight_len(), k)?;
-            drawn = layer.pack(&mut ctx.rec, Format::Ring, &b, None)?;
-            &drawn
-        }
-    };
+    let matrix = w.matrix(ctx, layer)?;
     let c = ctx.deal(out_len, k, |rec| {
         let out = rec.words(out_len)?;
-        layer.apply(rec, Mode::Set, &input, matrix, &out)?;
+        layer.apply(rec, Mode::Set, &input, &matrix, &out)?;
         Ok(out)
     })?;
     let buf = match c {
         Some(c) => {
-            layer.apply(&mut ctx.rec, Mode::Add, &input, matrix, &c)?;
+            layer.apply(&mut ctx.rec, Mode::Add, &input, &matrix, &c)?;
             Some(c)
         }
         None => None,

@@ -1,15 +1,13 @@
 //! The figures as one self-contained page. No scripts, nothing loaded from outside.
 
-use std::fmt::Write;
-
 use super::report::Report;
 use super::table::{COLUMNS, RATIOS, ratio, stated};
 use super::{Result, picture};
-use crate::html::STYLE;
-use crate::html::markup::{escape, facts, fill};
+use crate::html::markup::{escape, facts, row};
+use crate::html::{WIDE, framed, leaks};
 use crate::units;
 
-const TEMPLATE: &str = include_str!("page.html");
+const MAIN: &str = include_str!("main.html");
 
 /// The page of a report.
 pub fn page(report: &Report) -> Result<String> {
@@ -19,42 +17,22 @@ pub fn page(report: &Report) -> Result<String> {
     };
     let operations = units::plural(report.rows.len() as u64, "operation");
     let values = [
-        ("style", STYLE.to_owned()),
         ("title", escape(&format!("{operations} on shares \u{b7} Masque"))),
         ("heading", escape(&format!("{operations} on shares"))),
         ("subtitle", escape(&format!("{} \u{b7} {} link", report.adapter.name, report.link))),
-        ("leaks", leaks(report)),
+        ("leaks", leaks(&report.leaks)),
         ("picture", plot),
         ("rows", rows(report)),
         ("ratios", ratios(report)),
         ("settings", settings(report)),
         ("footer", format!("Made from the figures that --json writes ({}).", escape(&report.schema))),
     ];
-    Ok(fill(TEMPLATE, &values))
-}
-
-fn leaks(report: &Report) -> String {
-    if report.leaks.is_empty() {
-        return String::new();
-    }
-    let items: String = report.leaks.iter().map(|leak| format!("<li>{}</li>", escape(leak))).collect();
-    format!(
-        "<div class=\"leaks\"><p>This run revealed more than the protocol does by default</p><ul>{items}</ul></div>"
-    )
-}
-
-fn line<'a>(tag: &str, cells: impl Iterator<Item = String> + 'a) -> String {
-    let mut html = String::from("<tr>");
-    for (i, cell) in cells.enumerate() {
-        let class = if i == 0 { "" } else { " class=\"n\"" };
-        let _ = write!(html, "<{tag}{class}>{}</{tag}>", escape(&cell));
-    }
-    html + "</tr>\n"
+    Ok(framed(MAIN, WIDE, &values))
 }
 
 fn rows(report: &Report) -> String {
-    let heading = line("th", COLUMNS.iter().map(|(name, _)| (*name).to_owned()));
-    let rows: String = report.rows.iter().map(|row| line("td", COLUMNS.iter().map(|(_, f)| f(row)))).collect();
+    let heading = row("th", COLUMNS.iter().map(|(name, _)| (*name).to_owned()));
+    let rows: String = report.rows.iter().map(|r| row("td", COLUMNS.iter().map(|(_, f)| f(r)))).collect();
     format!("<table>{heading}{rows}</table>")
 }
 
@@ -63,17 +41,17 @@ fn ratios(report: &Report) -> String {
         return String::new();
     }
     let first = |text: &str| std::iter::once(text.to_owned());
-    let heading = line("th", first("Operation").chain(RATIOS.iter().map(|(h, ..)| (*h).to_owned())));
+    let heading = row("th", first("Operation").chain(RATIOS.iter().map(|(h, ..)| (*h).to_owned())));
     let ours: String = report
         .ratios
         .iter()
         .map(|r| {
             let name = format!("{} {}", r.op, r.form);
-            line("td", first(name.trim_end()).chain(RATIOS.iter().map(|(h, f, _)| ratio(h, f(r)))))
+            row("td", first(name.trim_end()).chain(RATIOS.iter().map(|(h, f, _)| ratio(h, f(r)))))
         })
         .collect();
     let paper = RATIOS.iter().map(|(h, _, s)| s.as_ref().map_or_else(|| "\u{2013}".into(), |s| stated(h, s)));
-    let paper = line("td", first("The paper, over SiLU, GeLU and exp").chain(paper));
+    let paper = row("td", first("The paper, over SiLU, GeLU and exp").chain(paper));
     format!("<h2>Loose against precise</h2><div class=\"scroll\"><table>{heading}{ours}{paper}</table></div>")
 }
 

@@ -10,6 +10,7 @@ use masque_engine::net::Link;
 use masque_models::ModuleConfig;
 
 use super::bench::{approximation, command_line, link};
+use super::networks::NetworkArgs;
 use crate::bench::modules::{self, Dealing, Report, SCHEMA, Source, Wanted};
 use crate::cli::GpuArgs;
 use crate::engine::{self, EngineError, Progress};
@@ -23,9 +24,9 @@ pub struct ModulesArgs {
     /// follow a rule
     #[arg(long, value_name = "DIR|NAME")]
     pub model: PathBuf,
-    /// Only these modules, by the names of their folders: text_encoder, unet, vae [default: all]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub module: Vec<String>,
+    /// Which networks, and at what size.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
     /// Images whose evaluations are one batch
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub count: u16,
@@ -81,15 +82,7 @@ pub fn execute(args: &ModulesArgs) -> Result<()> {
 
 fn report(args: &ModulesArgs, progress: &mut dyn FnMut(Progress)) -> std::result::Result<Report, EngineError> {
     let source = Source::find(&args.model)?;
-    let mut networks = source.networks()?;
-    for name in &args.module {
-        if !networks.iter().any(|n| n.name == name) {
-            let names: Vec<&str> = networks.iter().map(|n| n.name).filter(|n| !n.is_empty()).collect();
-            let known = if names.is_empty() { "the folder is one module itself".into() } else { names.join(", ") };
-            return Err(format!("--module {name}: the model has no such module; there are: {known}").into());
-        }
-    }
-    networks.retain(|n| args.module.is_empty() || args.module.iter().any(|name| n.name == name));
+    let networks = args.networks.choose(&source)?;
     // What does not fit is found before anything is computed.
     let mut jobs = vec![];
     for network in &networks {

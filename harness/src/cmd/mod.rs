@@ -9,6 +9,7 @@ pub mod eval;
 pub mod forward;
 pub mod make_weights;
 pub mod model_info;
+pub mod networks;
 pub mod plan;
 pub mod run;
 pub mod serve;

@@ -1,11 +1,9 @@
 //! `harness model-info`: what a model's networks cost, from its configuration alone.
 
-use std::path::Path;
-
 use clap::Args;
 use masque_models::Info;
 
-use crate::bench::modules::Source;
+use super::networks::NetworkArgs;
 use crate::engine::EngineError;
 use crate::error::Result;
 use crate::units;
@@ -16,11 +14,14 @@ pub struct ModelInfoArgs {
     /// A model's folder, the folder of one of its modules, or the name of a built-in configuration (sd15)
     #[arg(value_name = "DIR|NAME")]
     pub model: String,
+    /// Which networks, and at what size.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
 }
 
 /// Prints a column for each network.
 pub fn execute(args: &ModelInfoArgs) -> Result<()> {
-    super::print(&table(&args.model)?)
+    super::print(&table(args)?)
 }
 
 /// Operations with a non-linear function, and what they are called here.
@@ -34,8 +35,8 @@ const FUNCTIONS: [(&str, &str); 7] = [
     ("LayerNorm elements", "layer_norm"),
 ];
 
-fn table(model: &str) -> std::result::Result<String, EngineError> {
-    let networks = Source::find(Path::new(model))?.networks()?;
+fn table(args: &ModelInfoArgs) -> std::result::Result<String, EngineError> {
+    let networks = args.networks.find(&args.model)?;
     let graphs: Vec<_> =
         networks.iter().map(|n| n.config.graph(1, n.extents)).collect::<std::result::Result<_, _>>()?;
     let infos: Vec<Info> = graphs.iter().map(Info::of).collect();
@@ -63,6 +64,22 @@ fn table(model: &str) -> std::result::Result<String, EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::networks::Size;
+
+    fn table(model: &str) -> std::result::Result<String, EngineError> {
+        super::table(&ModelInfoArgs { model: model.into(), networks: NetworkArgs::default() })
+    }
+
+    #[test]
+    fn other_sizes() {
+        let networks = NetworkArgs { module: vec!["unet".into()], latent: Some(Size([32, 32])), tokens: None };
+        let text = super::table(&ModelInfoArgs { model: "sd15".into(), networks }).expect("possible");
+        // A quarter of the positions: a sixteenth of the self-attention's elements, a quarter of the others.
+        assert!(text.contains("1x32x32x4") && text.contains("859,520,964") && !text.contains("123,060,480"), "{text}");
+        let networks = NetworkArgs { latent: Some(Size([30, 30])), ..NetworkArgs::default() };
+        let text = super::table(&ModelInfoArgs { model: "sd15".into(), networks }).expect_err("not halved thrice");
+        assert!(text.to_string().contains("multiples of 8"), "{text}");
+    }
 
     #[test]
     fn the_published_model() {

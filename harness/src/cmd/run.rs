@@ -118,17 +118,18 @@ impl RunArgs {
             Kind::Classes(_) => 2.0,
         });
         let guidance = Guidance { scale, eta: self.guidance_eta, weight: self.guidance_weight }.check()?;
-        let (subject, batch) = match model.kind {
+        let (at_once, (subject, batch)) = match model.kind {
             Kind::Text => {
                 let flags = [("--class", self.class.is_some()), ("--classes", !self.classes.is_empty())];
                 if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
                     return Err(model.no_meaning(flag, "it draws what --prompt says"));
                 }
-                self.text.resolve(self.count, self.seed, self.mode, scale != 1.0)?
+                (self.text.at_once(), self.text.resolve(self.count, self.seed, self.mode, scale != 1.0)?)
             }
             Kind::Classes(_) => {
                 self.text.refuse(&model)?;
-                (classes(&model, self.class, self.classes, self.count)?, None)
+                let subject = classes(&model, self.class, self.classes, self.count)?;
+                (subject.images(), (subject, None))
             }
         };
         model.check_steps(self.steps)?;
@@ -136,6 +137,7 @@ impl RunArgs {
         Ok(RunConfig {
             model,
             subject,
+            at_once,
             batch,
             steps: self.steps,
             seed: self.seed,
@@ -176,7 +178,7 @@ fn no_meaning(flag: &str) -> Error {
 pub fn execute(args: RunArgs) -> Result<()> {
     let config = args.resolve()?;
     let engine = Engine::default();
-    let report = job::run(&config, &|config, progress| engine.generate(config, progress))?;
+    let report = job::run(&config, &engine)?;
     let Some(report) = report else {
         let text = format!("nothing left to draw: all images are in {} already\n", config.out.display());
         return if config.quiet { Ok(()) } else { super::print(&text) };

@@ -3,13 +3,32 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use masque_models::Origin;
+use masque_models::{Origin, Place, Sampler};
 
-use crate::config::{self, Approx, Batch, Mode, Secret};
+use crate::cli::one_of;
+use crate::config::{self, Approx, Mode, Secret};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::prompts::{self, Line, Shard};
-use crate::subject::{Place, Prompt, Sampler, Subject, TextSettings};
+use crate::subject::{Prompt, Subject, TextSettings};
+
+/// Values of `--sampler` with their names and what they mean.
+const SAMPLERS: [(Sampler, &str, &str); 5] = [
+    (Sampler::Ddim, "ddim", "DDIM without noise"),
+    (Sampler::Ddpm, "ddpm", "Algorithm 1 of the paper, respaced to the steps taken"),
+    (Sampler::DdpmPrinted, "ddpm-printed", "Algorithm 1 as printed; dull and noisy, for comparison"),
+    (Sampler::Lcm, "lcm", "Latent consistency models, few steps"),
+    (Sampler::Pcm, "pcm", "Phased consistency models, few steps"),
+];
+
+/// Values of `--text-encoder` and `--vae`.
+const PLACES: [(Place, &str, &str); 2] = [
+    (Place::Secure, "secure", "On shares"),
+    (Place::Client, "client", "At the client in plaintext, which needs the module's weights there"),
+];
+
+/// Images drawn at once.
+const AT_ONCE: usize = 4;
 
 /// What is drawn where no prompt is given.
 const PROMPTS: [&str; 4] =
@@ -28,15 +47,15 @@ pub struct TextArgs {
     #[arg(long, value_name = "FILE", help_heading = "Text to image")]
     #[arg(conflicts_with_all = ["prompt", "count", "class", "classes"])]
     pub prompts: Option<PathBuf>,
-    /// Images of the file that are drawn at once
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "prompts", help_heading = "Text to image")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub batch: u32,
+    /// Images drawn at once; memory grows with it [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Text to image")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub batch: Option<u32>,
     /// Draw every N-th image of the file only, from the I-th on; counts from 0
     #[arg(long, value_name = "I/N", requires = "prompts", help_heading = "Text to image")]
     pub shard: Option<Shard>,
     /// How predictions become samples [default: ddim]
-    #[arg(long, value_enum, help_heading = "Text to image")]
+    #[arg(long, value_parser = one_of(SAMPLERS), help_heading = "Text to image")]
     pub sampler: Option<Sampler>,
     /// Functions of the text encoder [default: precise on shares, exact at the client and in plaintext]
     #[arg(long, value_enum, value_name = "SET", help_heading = "Text to image")]
@@ -45,20 +64,26 @@ pub struct TextArgs {
     #[arg(long, value_enum, value_name = "SET", help_heading = "Text to image")]
     pub approx_vae: Option<Approx>,
     /// Where the text encoder runs [default: secure]; at the client, its weights must be public
-    #[arg(long, value_enum, value_name = "PLACE", help_heading = "Text to image")]
+    #[arg(long, value_parser = one_of(PLACES), value_name = "PLACE", help_heading = "Text to image")]
     pub text_encoder: Option<Place>,
     /// Where the decoder runs [default: secure]; at the client, its weights must be public
-    #[arg(long, value_enum, value_name = "PLACE", help_heading = "Text to image")]
+    #[arg(long, value_parser = one_of(PLACES), value_name = "PLACE", help_heading = "Text to image")]
     pub vae: Option<Place>,
 }
 
 impl TextArgs {
+    /// Images drawn at once.
+    pub fn at_once(&self) -> usize {
+        self.batch.map_or(AT_ONCE, |n| n as usize)
+    }
+
     /// Refuses all of these flags for a model that draws classes.
     pub fn refuse(&self, model: &Model) -> Result<()> {
         let given = [
             ("--prompt", !self.prompt.is_empty()),
             ("--prompts", self.prompts.is_some()),
             ("--negative-prompt", self.negative_prompt.is_some()),
+            ("--batch", self.batch.is_some()),
             ("--sampler", self.sampler.is_some()),
             ("--approx-text", self.approx_text.is_some()),
             ("--approx-vae", self.approx_vae.is_some()),
@@ -71,17 +96,23 @@ impl TextArgs {
         }
     }
 
-    /// What these flags ask a text-to-image model for.
-    pub fn resolve(self, count: Option<u32>, seed: u64, mode: Mode, guided: bool) -> Result<(Subject, Option<Batch>)> {
+    /// What these flags ask a text-to-image model for, and the numbers of the images if they are a batch.
+    pub fn resolve(
+        self,
+        count: Option<u32>,
+        seed: u64,
+        mode: Mode,
+        guided: bool,
+    ) -> Result<(Subject, Option<Vec<usize>>)> {
         let text = self.settings(mode)?;
         if self.negative_prompt.is_some() && !guided {
             return Err(Error::Setting(
                 "--negative-prompt has no meaning with --guidance-scale 1; leave one of the two out".into(),
             ));
         }
-        let (lines, at_once) = match &self.prompts {
-            Some(file) => (prompts::read(file)?, Some(self.batch as usize)),
-            None => (self.lines(count)?, None),
+        let lines = match &self.prompts {
+            Some(file) => prompts::read(file)?,
+            None => self.lines(count)?,
         };
         if !guided && lines.iter().any(|line| line.negative_prompt.is_some()) {
             return Err(Error::Setting(
@@ -99,7 +130,7 @@ impl TextArgs {
             numbers.push(number);
         }
         let subject = Subject::Prompts { prompts: Secret(asked), origins, text };
-        Ok((subject, at_once.map(|at_once| Batch { numbers, at_once })))
+        Ok((subject, self.prompts.map(|_| numbers)))
     }
 
     /// The prompts of the command line, repeated to the count.
@@ -184,15 +215,23 @@ mod tests {
         std::fs::write(&file, "prompt,seed,negative_prompt\na,,\nb,9,\nc,,d\ne,,\n").expect("temporary file");
         let file = file.to_str().expect("a plain path");
         let config = resolve(&["--prompts", file, "--batch", "3", "--negative-prompt", "x"]).expect("good settings");
-        assert_eq!(config.batch, Some(Batch { numbers: vec![0, 1, 2, 3], at_once: 3 }));
+        assert_eq!((config.batch, config.at_once), (Some(vec![0, 1, 2, 3]), 3));
         let config = resolve(&["--prompts", file, "--shard", "1/2", "--seed", "5"]).expect("good settings");
-        assert_eq!(config.batch, Some(Batch { numbers: vec![1, 3], at_once: 4 }));
+        assert_eq!((config.batch, config.at_once), (Some(vec![1, 3]), 4));
         let (prompts, origins, _) = subject(&["--prompts", file, "--negative-prompt", "x", "--seed", "5"]);
         let said: Vec<_> = prompts.iter().map(|p| (p.text.as_str(), p.negative.as_str())).collect();
         assert_eq!(said, [("a", "x"), ("b", "x"), ("c", "d"), ("e", "x")]);
         assert_eq!(origins.iter().map(|o| (o.seed, o.image)).collect::<Vec<_>>(), [(5, 0), (9, 0), (5, 2), (5, 3)]);
         let text = resolve(&["--prompts", file, "--guidance-scale", "1"]).expect_err("negative prompts").one_line();
         assert!(text.contains("--guidance-scale 1"), "{text}");
+    }
+
+    #[test]
+    fn every_sampler_can_be_named() {
+        assert_eq!(SAMPLERS.map(|(sampler, ..)| sampler), Sampler::ALL);
+        for (sampler, name, _) in SAMPLERS {
+            assert_eq!((subject(&["--sampler", name]).2.sampler, sampler.name()), (sampler, name));
+        }
     }
 
     #[test]

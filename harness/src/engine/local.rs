@@ -1,6 +1,6 @@
 //! Jobs that need no other process: plaintext, and the three roles as threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
@@ -8,28 +8,23 @@ use std::time::Instant;
 
 use masque_engine::net::{self, Listener};
 
-use super::{EngineError, Opened, Outcome, Progress, Wanted, adapter_report, peak_rss, role, task, versions, wanted};
+use super::{
+    Audience, Drawn, EngineError, Opened, Outcome, Progress, adapter_report, peak_rss, role, task, versions, wanted,
+};
 use crate::config::RunConfig;
+use crate::images::{self, Fidelity};
 use crate::report::{Role, RoleReport};
 use crate::session;
 
 /// In f32 on one device.
-pub(super) fn plain(
-    config: &RunConfig,
-    opened: &Opened,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Outcome, EngineError> {
-    let (model, gpu) = (&opened.model, &opened.gpus[0]);
+pub(super) fn plain(config: &RunConfig, opened: &Opened, audience: &mut dyn Audience) -> Result<Outcome, EngineError> {
     let start = Instant::now();
-    let wanted = wanted(config, model)?;
-    wanted.warn(progress);
-    let images = draw(config, opened, &wanted, progress)?;
+    wanted(config, &opened.model)?.warn(audience);
+    draw(config, opened, audience)?;
     let wall_s = start.elapsed().as_secs_f64();
     let report = RoleReport { compute_s: wall_s, wait_s: 0.0, peak_gpu_bytes: 0, peak_rss_bytes: peak_rss() };
     Ok(Outcome {
-        images,
-        extents: model.architecture.extents(config.images()),
-        adapter: adapter_report(&gpu.describe()),
+        adapter: adapter_report(&opened.gpus[0].describe()),
         wall_s,
         roles: BTreeMap::from([(Role::Plain, report)]),
         versions: versions(),
@@ -37,26 +32,73 @@ pub(super) fn plain(
     })
 }
 
-/// The images of a job in plaintext, with its functions.
-fn draw(
-    config: &RunConfig,
-    opened: &Opened,
-    wanted: &Wanted,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<f32>, EngineError> {
-    let (task, gpu) = (task(config), &opened.gpus[0]);
-    let known = opened.model.chain(gpu, &opened.chains, &task)?;
-    let count = task.count();
-    let total = (task.steps() * count) as u64;
-    let mut step = |done: usize| progress(Progress::Steps { done: (done * count) as u64, total });
-    opened.model.draw(gpu, &task, wanted, known.as_deref(), &mut step)
+/// Draws a job in plaintext, with its functions.
+fn draw(config: &RunConfig, opened: &Opened, audience: &mut dyn Audience) -> Result<(), EngineError> {
+    let Opened { model, gpus, chains } = opened;
+    let (task, wanted) = (task(config), wanted(config, model)?);
+    let (mut drawn, total) = (0, (task.steps() * task.count()) as u64);
+    for task in task.portions(config.at_once) {
+        let (count, before) = (task.count(), task.steps() * drawn);
+        let known = model.chain(&gpus[0], chains, &task, &mut || {})?;
+        let mut step = |done: usize| audience.progress(Progress::Steps { done: (before + done * count) as u64, total });
+        let wanted = wanted.part(drawn..drawn + count);
+        let values = model.draw(&gpus[0], &task, &wanted, known.as_deref(), &mut step)?;
+        audience.drawn(Drawn { values, extents: model.architecture.extents(count) })?;
+        drawn += count;
+    }
+    Ok(())
+}
+
+/// Keeps the images of a job on shares, then measures how far those in plaintext are from them.
+struct Comparison<'a> {
+    /// Who hears of the job on shares.
+    audience: &'a mut dyn Audience,
+    /// Images on shares, portion by portion; none are kept where nothing is compared.
+    kept: Option<VecDeque<Drawn>>,
+}
+
+impl Audience for Comparison<'_> {
+    fn progress(&mut self, event: Progress) {
+        self.audience.progress(event);
+    }
+
+    fn model(&mut self, weights: [u8; 32]) -> Result<(), EngineError> {
+        self.audience.model(weights)
+    }
+
+    fn drawn(&mut self, images: Drawn) -> Result<(), EngineError> {
+        if let Some(kept) = &mut self.kept {
+            kept.push_back(images.clone());
+        }
+        self.audience.drawn(images)
+    }
+}
+
+/// Hears of the job in plaintext.
+struct Reference {
+    secure: VecDeque<Drawn>,
+    fidelity: Option<Fidelity>,
+    images: u64,
+}
+
+impl Audience for Reference {
+    fn drawn(&mut self, images: Drawn) -> Result<(), EngineError> {
+        let secure = self.secure.pop_front().ok_or("the plaintext run has more images")?;
+        let (next, count) = (images::compare(&secure.values, &images.values)?, images.extents[0] as u64);
+        self.fidelity = Some(match self.fidelity {
+            Some(before) => before.joined(&next, [self.images, count]),
+            None => next,
+        });
+        self.images += count;
+        Ok(())
+    }
 }
 
 /// Client, server and dealer as threads of this process, over TCP on loopback.
 pub(super) fn in_process(
     config: &RunConfig,
     opened: &Opened,
-    progress: &mut dyn FnMut(Progress),
+    audience: &mut dyn Audience,
 ) -> Result<Outcome, EngineError> {
     let Opened { model, gpus, chains } = opened;
     let (dealer_at, server_at) = (Listener::bind("127.0.0.1:0")?, Listener::bind("127.0.0.1:0")?);
@@ -64,9 +106,10 @@ pub(super) fn in_process(
     let [dealer_addr, server_addr] = at.map(|a| a.to_string());
     let keys = config.test_keys.map(|k| k.0);
     let start = Instant::now();
+    let mut comparison = Comparison { audience, kept: config.fidelity.then(VecDeque::new) };
     let [client, server, dealer] = together(
         at,
-        || role::client_job(gpus[0].clone(), config, model, &server_addr, &dealer_addr, progress),
+        || role::client_job(gpus[0].clone(), config, model, &server_addr, &dealer_addr, &mut comparison),
         || {
             let opts = session::options(net::Role::Server, config.stall);
             let client = server_at.accept("client", &opts)?;
@@ -77,9 +120,11 @@ pub(super) fn in_process(
     let wall_s = start.elapsed().as_secs_f64();
     let others = vec![(Role::Server, server), (Role::Dealer, dealer)];
     let mut out = role::outcome(&gpus[0], wall_s, client, others)?;
-    if config.fidelity {
-        progress(Progress::Phase("comparing with the plaintext run"));
-        out.reference = Some(draw(config, opened, &wanted(config, model)?, &mut |_| {})?);
+    if let Some(secure) = comparison.kept {
+        comparison.audience.progress(Progress::Phase("comparing with the plaintext run"));
+        let mut reference = Reference { secure, fidelity: None, images: 0 };
+        draw(config, opened, &mut reference)?;
+        out.fidelity = reference.fidelity;
     }
     Ok(out)
 }

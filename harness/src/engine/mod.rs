@@ -17,12 +17,13 @@ use masque_engine::approx;
 use masque_engine::gpu::{self, Form, Gpu};
 use masque_engine::net;
 use masque_models::sampling::{Guidance, Job};
-use masque_models::{self as models, GuidanceWeight, Module, Origin, TextJob, TextRequest};
+use masque_models::{GuidanceWeight, Module, Origin, Place, Sampler, TextJob, TextRequest};
 
 use crate::config::{AdapterChoice, Approx, GpuConfig, Kernels, Mode, PlanConfig, RunConfig, Transport, Weight};
+use crate::images::Fidelity;
 use crate::model::Kind;
 use crate::report::{Adapter, Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
-use crate::subject::{Place, Sampler, Subject};
+use crate::subject::Subject;
 use crate::task::{Request, Task};
 use crate::units;
 
@@ -51,15 +52,34 @@ pub enum Progress {
     },
 }
 
-/// Everything a finished job hands over. Figures that this process could not measure stay empty rather than guessed.
+/// Images that are finished, while others of the job are not.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Final images, values nominally in [-1, 1], as `[n, h, w, c]`.
-    pub images: Vec<f32>,
+pub struct Drawn {
+    /// Values nominally in [-1, 1], as `[n, h, w, c]`.
+    pub values: Vec<f32>,
     /// `[n, h, w, c]`.
     pub extents: [usize; 4],
-    /// The plaintext run's images with the same approximations and noise, if a comparison was made.
-    pub reference: Option<Vec<f32>>,
+}
+
+/// Who hears what becomes of a job.
+pub trait Audience {
+    /// How far it is.
+    fn progress(&mut self, _event: Progress) {}
+
+    /// Digest of the weights that are used, known before anything is drawn. An error calls the job off.
+    fn model(&mut self, _weights: [u8; 32]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// The next images, in the order in which they were asked for. An error calls the job off.
+    fn drawn(&mut self, images: Drawn) -> Result<(), EngineError>;
+}
+
+/// Figures of a finished job. Those that this process could not measure stay empty rather than guessed.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Distance from the plaintext run with the same approximations and noise, if a comparison was made.
+    pub fidelity: Option<Fidelity>,
     /// The adapter that computed.
     pub adapter: Adapter,
     /// From the start of the roles to the last image in the client's memory; the plaintext comparison is not part of it.
@@ -106,26 +126,37 @@ struct Opened {
 }
 
 impl Engine {
-    /// Generates images in the mode, and over the transport, that the settings name. Model, device and transport must be those
-    /// of the first call.
-    pub fn generate(&self, config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, EngineError> {
-        if self.0.get().is_none() {
-            let opened = Opened::new(config, progress)?;
-            let _ = self.0.set(opened);
+    /// Digest of the weights that a job uses; nothing where they are at a server elsewhere, which says it when it takes a job.
+    pub fn model(&self, config: &RunConfig, audience: &mut dyn Audience) -> Result<Option<[u8; 32]>, EngineError> {
+        match config.transport {
+            Transport::InProcess => Ok(Some(self.opened(config, audience)?.model.digest()?)),
+            Transport::Remote { .. } => Ok(None),
         }
-        let opened = self.0.get().expect("it was just opened");
+    }
+
+    /// Draws images in the mode, and over the transport, that the settings name. Model, device and transport must be those
+    /// of the first call.
+    pub fn generate(&self, config: &RunConfig, audience: &mut dyn Audience) -> Result<Outcome, EngineError> {
+        let opened = self.opened(config, audience)?;
         match (config.mode, &config.transport) {
-            (Mode::Plain, _) => local::plain(config, opened, progress),
-            (Mode::Secure, Transport::InProcess) => local::in_process(config, opened, progress),
+            (Mode::Plain, _) => local::plain(config, opened, audience),
+            (Mode::Secure, Transport::InProcess) => local::in_process(config, opened, audience),
             (Mode::Secure, Transport::Remote { server, dealer }) => {
-                remote::client(config, opened, server, dealer, progress)
+                remote::client(config, opened, server, dealer, audience)
             }
         }
+    }
+
+    fn opened(&self, config: &RunConfig, audience: &mut dyn Audience) -> Result<&Opened, EngineError> {
+        if self.0.get().is_none() {
+            let _ = self.0.set(Opened::new(config, audience)?);
+        }
+        Ok(self.0.get().expect("it was just opened"))
     }
 }
 
 impl Opened {
-    fn new(config: &RunConfig, progress: &mut dyn FnMut(Progress)) -> Result<Self, EngineError> {
+    fn new(config: &RunConfig, audience: &mut dyn Audience) -> Result<Self, EngineError> {
         let (modules, devices) = match (config.mode, &config.transport) {
             (Mode::Plain, _) => (Module::ALL.to_vec(), 1),
             (Mode::Secure, Transport::InProcess) => (Module::ALL.to_vec(), 3),
@@ -133,7 +164,7 @@ impl Opened {
         };
         let model = OpenModel::open(&config.model, &modules)?;
         if devices > 1 {
-            progress(Progress::Phase("opening three devices"));
+            audience.progress(Progress::Phase("opening three devices"));
         }
         let choice = adapter_choice(&config.gpu);
         let gpus = (0..devices).map(|_| Gpu::open(&choice)).collect::<Result<_, _>>()?;
@@ -158,27 +189,6 @@ impl From<Weight> for GuidanceWeight {
             Weight::Snr => Self::Snr,
             Weight::Beta => Self::Beta,
             Weight::Respaced => Self::Respaced,
-        }
-    }
-}
-
-impl From<Sampler> for models::Sampler {
-    fn from(s: Sampler) -> Self {
-        match s {
-            Sampler::Ddim => Self::Ddim,
-            Sampler::Ddpm => Self::Ddpm,
-            Sampler::DdpmPrinted => Self::DdpmPrinted,
-            Sampler::Lcm => Self::Lcm,
-            Sampler::Pcm => Self::Pcm,
-        }
-    }
-}
-
-impl From<Place> for models::Place {
-    fn from(p: Place) -> Self {
-        match p {
-            Place::Secure => Self::Secure,
-            Place::Client => Self::Client,
         }
     }
 }
@@ -226,15 +236,15 @@ fn task(config: &RunConfig) -> Task {
         Subject::Prompts { prompts: _, origins, text } => Task::Text(TextRequest {
             job: TextJob {
                 origins: origins.clone(),
-                sampler: text.sampler.into(),
+                sampler: text.sampler,
                 steps,
                 guidance,
                 approx,
                 approx_text: text.approx_text.into(),
                 approx_vae: text.approx_vae.into(),
             },
-            text_encoder: text.text_encoder.into(),
-            vae: text.vae.into(),
+            text_encoder: text.text_encoder,
+            vae: text.vae,
         }),
     }
 }
@@ -264,7 +274,7 @@ fn client_modules(config: &RunConfig) -> Vec<Module> {
 }
 
 fn request(config: &RunConfig) -> Result<Request, EngineError> {
-    Request::new(&config.model.path, task(config))
+    Request::new(&config.model.path, task(config), config.at_once)
 }
 
 fn versions() -> BTreeMap<String, String> {
@@ -279,6 +289,11 @@ pub(crate) fn peak_rss() -> u64 {
 /// Resident memory of this process, where the system says.
 pub(crate) fn rss() -> Option<u64> {
     memory("/proc/self/status", "VmRSS:")
+}
+
+/// Memory that the machine can still give, where the system says.
+pub(crate) fn free_memory() -> Option<u64> {
+    memory("/proc/meminfo", "MemAvailable:")
 }
 
 /// Memory of the machine, where the system says.
@@ -321,12 +336,12 @@ pub fn plan(config: &PlanConfig) -> Result<String, EngineError> {
         }
         Kind::Text => {
             let origins = (0..count as u64).map(|image| Origin { seed: 0, image }).collect();
-            let (sampler, place) = (models::Sampler::Ddim, models::Place::Secure);
+            let (sampler, place) = (Sampler::Ddim, Place::Secure);
             let (approx_text, approx_vae) = (approx, approx);
             let job = TextJob { origins, sampler, steps, guidance, approx, approx_text, approx_vae };
             Task::Text(TextRequest { job, text_encoder: place, vae: place })
         }
     };
-    let (_, parts) = Request::new(&config.model.path, task)?.plan()?;
-    Ok(parts.iter().map(|part| part.plan.table(&part.graph)).collect::<Vec<_>>().join("\n"))
+    let (_, plans) = Request::new(&config.model.path, task, count)?.plan()?;
+    Ok(plans.first.iter().map(|part| part.plan.table(&part.graph)).collect::<Vec<_>>().join("\n"))
 }

@@ -1,6 +1,7 @@
 //! A model's folder, opened as far as a role needs it: the server holds weights, the client a tokenizer, both an architecture.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use masque_engine::approx::Approx;
@@ -16,7 +17,7 @@ use masque_models::{
 use sha2::{Digest, Sha256};
 
 use super::chains::Chains;
-use super::{EngineError, Progress};
+use super::{Audience, EngineError, Progress};
 use crate::model::{Kind, Model};
 use crate::task::{Architecture, Task};
 
@@ -38,10 +39,20 @@ pub enum Wanted {
 
 impl Wanted {
     /// Says, on the client's own terminal, what of its prompts is ignored.
-    pub(super) fn warn(&self, progress: &mut dyn FnMut(Progress)) {
+    pub(super) fn warn(&self, audience: &mut dyn Audience) {
         let Self::Prompts(prompts, negative) = self else { return };
         let warnings: BTreeSet<String> = prompts.iter().chain(negative).filter_map(Prompt::warning).collect();
-        warnings.into_iter().for_each(|warning| progress(Progress::Warning(warning)));
+        warnings.into_iter().for_each(|warning| audience.progress(Progress::Warning(warning)));
+    }
+
+    /// The same for some of the images.
+    pub(super) fn part(&self, images: Range<usize>) -> Self {
+        match self {
+            Self::Labels(labels) => Self::Labels(labels[images].to_vec()),
+            Self::Prompts(prompts, negative) => {
+                Self::Prompts(prompts[images.clone()].to_vec(), negative[images].to_vec())
+            }
+        }
     }
 }
 
@@ -71,6 +82,16 @@ impl OpenModel {
     /// The weights of a network, if they were opened.
     pub fn weights(&self, module: Module) -> Option<Arc<dyn WeightStore>> {
         self.weights.get(&module).map(|w| w.clone() as Arc<dyn WeightStore>)
+    }
+
+    /// Digest of the weights of all its networks, which must be opened.
+    pub fn digest(&self) -> Result<[u8; 32], EngineError> {
+        let mut h = Sha256::new();
+        for module in self.architecture.modules() {
+            h.update(module.name());
+            h.update(self.opened(*module)?.digest());
+        }
+        Ok(h.finalize().into())
     }
 
     /// A prompt as token ids.
@@ -145,7 +166,14 @@ impl OpenModel {
     }
 
     /// The plaintext chain that the score guidance looks at; none without that guidance. Taken from disk as far as it is there.
-    pub fn chain(&self, gpu: &Arc<Gpu>, chains: &Chains, task: &Task) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+    /// `step` is called after each step that is computed.
+    pub fn chain(
+        &self,
+        gpu: &Arc<Gpu>,
+        chains: &Chains,
+        task: &Task,
+        step: &mut dyn FnMut(),
+    ) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
         if task.guidance().eta == 0.0 {
             return Ok(None);
         }
@@ -155,7 +183,8 @@ impl OpenModel {
                 let keys = self.chain_keys(task, &[(Module::Unet, &*model.graph(&one)?)], "ddim")?;
                 let len = model.image_len();
                 chains.batch(&keys, job.steps, len, |missing| {
-                    let all = sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job)?;
+                    let all =
+                        sampling::unconditional(gpu.clone(), model, self.opened(Module::Unet)?, job, &mut |_| step())?;
                     let pick =
                         |step: &Vec<f32>| missing.iter().flat_map(|i| &step[i * len..(i + 1) * len]).copied().collect();
                     Ok(all.iter().map(pick).collect())
@@ -168,7 +197,7 @@ impl OpenModel {
                 chains.batch(&keys, job.steps, model.latent_len(), |missing| {
                     let origins = missing.iter().map(|i| job.origins[*i]).collect();
                     let job = TextJob { origins, ..job.clone() };
-                    Ok(self.pipeline(gpu)?.unconditional(&job, &self.tokens("")?)?)
+                    Ok(self.pipeline(gpu)?.unconditional(&job, &self.tokens("")?, &mut |_| step())?)
                 })?
             }
             _ => return Err("a model of another kind than the job needs".into()),

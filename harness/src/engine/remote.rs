@@ -9,7 +9,7 @@ use masque_models::Module;
 
 use super::chains::Chains;
 use super::role::{self, Done};
-use super::{EngineError, OpenModel, Opened, Outcome, Progress, adapter_choice};
+use super::{Audience, EngineError, OpenModel, Opened, Outcome, adapter_choice};
 use crate::config::{DealerConfig, RunConfig, ServeConfig};
 use crate::session;
 
@@ -19,11 +19,11 @@ pub(super) fn client(
     opened: &Opened,
     server: &str,
     dealer: &str,
-    progress: &mut dyn FnMut(Progress),
+    audience: &mut dyn Audience,
 ) -> Result<Outcome, EngineError> {
     let gpu = &opened.gpus[0];
     let start = Instant::now();
-    let done = role::client_job(gpu.clone(), config, &opened.model, server, dealer, progress)?;
+    let done = role::client_job(gpu.clone(), config, &opened.model, server, dealer, audience)?;
     role::outcome(gpu, start.elapsed().as_secs_f64(), done, vec![])
 }
 

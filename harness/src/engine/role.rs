@@ -11,7 +11,10 @@ use masque_engine::protocol::Cost;
 use masque_models::{Module, Place, Prompt, Wish, sampling, secure_text};
 
 use super::chains::Chains;
-use super::{EngineError, OpenModel, Outcome, Progress, Wanted, adapter_report, peak_rss, request, versions, wanted};
+use super::{
+    Audience, Drawn, EngineError, OpenModel, Outcome, Progress, Wanted, adapter_report, peak_rss, request, versions,
+    wanted,
+};
 use crate::config::RunConfig;
 use crate::report::{Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
 use crate::session::{self, Ready};
@@ -25,8 +28,6 @@ struct Measured {
 
 /// What a role hands back.
 pub(super) struct Done {
-    images: Option<Vec<f32>>,
-    extents: [usize; 4],
     /// The networks by their names.
     networks: Vec<(Module, Measured)>,
     total: Cost,
@@ -34,37 +35,58 @@ pub(super) struct Done {
     setup_bytes: u64,
 }
 
-/// Runs a role in its session. The client gives what it wants and its own part of the model, the server the chain without a
-/// condition.
-fn run_role(
-    gpu: &Arc<Gpu>,
-    mut ready: Ready,
-    client: Option<(&OpenModel, &Wanted)>,
-    known: Option<&[Vec<f32>]>,
-    progress: &mut dyn FnMut(usize),
-) -> Result<Done, EngineError> {
-    let (before, task) = (ready.secure.ctx.cost(), &ready.request.task);
-    let s = &mut ready.secure;
-    let images = match (&ready.architecture, task) {
-        (Architecture::Class(model), Task::Class(job)) => {
-            let labels = match client {
-                Some((_, Wanted::Labels(labels))) => Some(&labels[..]),
-                _ => None,
-            };
-            sampling::sample_secure(s, model, job, labels, known, progress)?
+/// The client's side of a session.
+struct Client<'a> {
+    /// Its own part of the model.
+    own: &'a OpenModel,
+    wanted: &'a Wanted,
+    audience: &'a mut dyn Audience,
+}
+
+/// What a role brings to a session.
+enum Side<'a> {
+    Client(Client<'a>),
+    Server(&'a OpenModel, &'a Chains),
+    Dealer,
+}
+
+/// Runs a role in its session, portion by portion.
+fn run_role(gpu: &Arc<Gpu>, mut ready: Ready, mut side: Side<'_>) -> Result<Done, EngineError> {
+    let (before, all) = (ready.secure.ctx.cost(), ready.request.task.count());
+    let mut drawn = 0;
+    for task in ready.request.portions() {
+        let count = task.count();
+        if drawn + count == all
+            && let Some(parts) = ready.rest.take()
+        {
+            secure_text::resize(&mut ready.secure, parts)?;
         }
-        (Architecture::Text(model), Task::Text(request)) => {
-            let wish = Given::new(gpu, task, client)?;
-            let drawn = secure_text::generate(s, model, request, wish.as_wish().as_ref(), known, progress)?;
-            match (client, drawn) {
-                (Some((own, _)), Some(latents)) if request.vae == Place::Client => {
-                    Some(own.decode(gpu, task, &latents)?)
+        let known = match &side {
+            Side::Server(model, chains) => ready.prepare(|alive| {
+                if drawn == 0 {
+                    model.check_ranges(gpu, &task)?;
                 }
-                (_, drawn) => drawn,
-            }
-        }
-        _ => return Err("a model of another kind than the job needs".into()),
-    };
+                model.chain(gpu, chains, &task, alive)
+            })?,
+            Side::Client(_) => ready.prepared().map(|()| None)?,
+            Side::Dealer => None,
+        };
+        let Side::Client(client) = &mut side else {
+            draw(gpu, &mut ready, &task, None, known.as_deref(), &mut |_| {})?;
+            drawn += count;
+            continue;
+        };
+        let wanted = client.wanted.part(drawn..drawn + count);
+        let (steps, total) = (task.steps() * drawn, (task.steps() * all) as u64);
+        let mut progress = |done: usize| {
+            client.audience.progress(Progress::Steps { done: (steps + done * count) as u64, total });
+        };
+        let values = draw(gpu, &mut ready, &task, Some((client.own, &wanted)), None, &mut progress)?;
+        let values = values.ok_or("the client received no image")?;
+        client.audience.drawn(Drawn { values, extents: ready.architecture.extents(count) })?;
+        drawn += count;
+    }
+    let s = &ready.secure;
     let report = RoleReport {
         compute_s: s.ctx.rec.busy().as_secs_f64(),
         wait_s: s.ctx.waited().as_secs_f64(),
@@ -72,12 +94,42 @@ fn run_role(
         peak_rss_bytes: peak_rss(),
     };
     let total = s.ctx.cost() - before;
-    let extents = ready.architecture.extents(task.count());
-    let modules: Vec<Module> = ready.architecture.parts(task)?.iter().map(|part| part.module).collect();
     let networks = ready.secure.into_networks();
     let networks = networks.into_iter().map(|n| Measured { graph: n.graph, stats: n.stats });
-    let networks = modules.into_iter().zip(networks).collect();
-    Ok(Done { images, extents, networks, total, report, setup_bytes: ready.setup_bytes })
+    let networks = ready.modules.into_iter().zip(networks).collect();
+    Ok(Done { networks, total, report, setup_bytes: ready.setup_bytes })
+}
+
+/// The images of one portion, at the client.
+fn draw(
+    gpu: &Arc<Gpu>,
+    ready: &mut Ready,
+    task: &Task,
+    client: Option<(&OpenModel, &Wanted)>,
+    known: Option<&[Vec<f32>]>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Option<Vec<f32>>, EngineError> {
+    let s = &mut ready.secure;
+    match (&ready.architecture, task) {
+        (Architecture::Class(model), Task::Class(job)) => {
+            let labels = match client {
+                Some((_, Wanted::Labels(labels))) => Some(&labels[..]),
+                _ => None,
+            };
+            Ok(sampling::sample_secure(s, model, job, labels, known, progress)?)
+        }
+        (Architecture::Text(model), Task::Text(request)) => {
+            let wish = Given::new(gpu, task, client)?;
+            let drawn = secure_text::generate(s, model, request, wish.as_wish().as_ref(), known, progress)?;
+            match (client, drawn) {
+                (Some((own, _)), Some(latents)) if request.vae == Place::Client => {
+                    Ok(Some(own.decode(gpu, task, &latents)?))
+                }
+                (_, drawn) => Ok(drawn),
+            }
+        }
+        _ => Err("a model of another kind than the job needs".into()),
+    }
 }
 
 /// What the client gives the networks of a text-to-image model.
@@ -119,10 +171,7 @@ pub(super) fn serve_one(
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
     let ready = session::server(gpu.clone(), client, dealer, model, opts)?;
-    let task = &ready.request.task;
-    model.check_ranges(&gpu, task)?;
-    let known = model.chain(&gpu, chains, task)?;
-    run_role(&gpu, ready, None, known.as_deref(), &mut |_| {})
+    run_role(&gpu, ready, Side::Server(model, chains))
 }
 
 /// One session of the dealer.
@@ -133,7 +182,7 @@ pub(super) fn deal_one(
     stall: Duration,
 ) -> Result<Done, EngineError> {
     let ready = session::dealer(gpu.clone(), listener, keys, &session::options(net::Role::Dealer, stall))?;
-    run_role(&gpu, ready, None, None, &mut |_| {})
+    run_role(&gpu, ready, Side::Dealer)
 }
 
 /// The client's side of a job.
@@ -143,20 +192,16 @@ pub(super) fn client_job(
     own: &OpenModel,
     server: &str,
     dealer: &str,
-    progress: &mut dyn FnMut(Progress),
+    audience: &mut dyn Audience,
 ) -> Result<Done, EngineError> {
     let wanted = wanted(config, own)?;
-    wanted.warn(progress);
-    progress(Progress::Phase("setting up the session"));
-    let request = request(config)?;
-    let count = request.task.count();
-    let total = (request.task.steps() * count) as u64;
+    wanted.warn(audience);
+    audience.progress(Progress::Phase("setting up the session"));
     let opts = session::options(net::Role::Client, config.stall);
-    let ready = session::client(gpu.clone(), server, dealer, request, &opts)?;
-    progress(Progress::Phase("sampling on shares"));
-    run_role(&gpu, ready, Some((own, &wanted)), None, &mut |done| {
-        progress(Progress::Steps { done: (done * count) as u64, total });
-    })
+    let accepted = &mut |weights| audience.model(weights);
+    let ready = session::client(gpu.clone(), server, dealer, request(config)?, &opts, accepted)?;
+    audience.progress(Progress::Phase("sampling on shares"));
+    run_role(&gpu, ready, Side::Client(Client { own, wanted: &wanted, audience }))
 }
 
 /// What lies outside a network and is counted with it: its name and operation in reports.
@@ -199,7 +244,6 @@ pub(super) fn outcome(gpu: &Gpu, wall_s: f64, client: Done, others: Vec<(Role, D
     let setup_bytes = all.iter().map(|d| d.setup_bytes).sum();
     let roles = [(Role::Client, client.report)].into_iter().chain(others.iter().map(|(r, d)| (*r, d.report)));
     Ok(Outcome {
-        extents: client.extents,
         adapter: adapter_report(&gpu.describe()),
         wall_s,
         roles: roles.collect(),
@@ -212,7 +256,6 @@ pub(super) fn outcome(gpu: &Gpu, wall_s: f64, client: Done, others: Vec<(Role, D
         rounds: client.total.half_rounds.div_ceil(2),
         per_layer,
         versions: versions(),
-        images: client.images.ok_or("the client received no image")?,
         ..Outcome::default()
     })
 }

@@ -16,7 +16,7 @@ use super::wishes::{self, Asked, hex};
 use super::{Config, SESSION, origin};
 use crate::cli::{Cli, Command};
 use crate::config::Mode;
-use crate::engine::{Engine, EngineError, Progress};
+use crate::engine::{Audience, Drawn, Engine, EngineError, Progress};
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
 
@@ -55,6 +55,13 @@ impl Stores {
             }
         }
         Ok(stores)
+    }
+}
+
+impl Audience for Batch {
+    fn drawn(&mut self, images: Drawn) -> std::result::Result<(), EngineError> {
+        self.images.extend(images.values);
+        Ok(())
     }
 }
 
@@ -194,8 +201,7 @@ impl<'a> Generator<'a> {
         let mut batch = Batch::default();
         for (s, some) in wishes.chunks(SESSION).enumerate() {
             let config = secure_job(self.config, row, first / SESSION + s, some)?;
-            let out = self.engine.generate(&config, &mut |_| {})?;
-            batch.images.extend(out.images);
+            let out = self.engine.generate(&config, &mut batch)?;
             batch.seconds += out.wall_s;
             batch.online_bytes += out.online_bytes.total();
             batch.offline_bytes += out.offline_bytes.total();

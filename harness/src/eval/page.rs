@@ -5,11 +5,11 @@ use std::fmt::Write;
 use super::report::Report;
 use super::statistics::Estimate;
 use super::table::{columns, notes};
-use crate::html::STYLE;
-use crate::html::markup::{escape, facts, fill, to_base64};
+use crate::html::markup::{escape, facts, row, to_base64};
+use crate::html::{WIDE, framed};
 use crate::units;
 
-const TEMPLATE: &str = include_str!("page.html");
+const MAIN: &str = include_str!("main.html");
 /// Extents of the plot: a line for each row, names left of the axis.
 const LINE: f64 = 26.0;
 const AXIS: (f64, f64) = (330.0, 760.0);
@@ -19,7 +19,6 @@ pub fn page(report: &Report, grids: &[Vec<u8>]) -> String {
     let images = units::plural(report.images as u64, "image");
     let list: String = notes(report).iter().map(|n| format!("<p class=\"note\">{}</p>", escape(n))).collect();
     let values = [
-        ("style", STYLE.to_owned()),
         ("title", escape(&format!("{} \u{b7} Masque", report.title))),
         ("heading", escape(&report.title)),
         ("subtitle", escape(&format!("{} \u{b7} {images} a row \u{b7} {}", report.model, report.adapter.name))),
@@ -30,22 +29,13 @@ pub fn page(report: &Report, grids: &[Vec<u8>]) -> String {
         ("settings", settings(report)),
         ("footer", format!("Made from the figures in eval.json ({}).", escape(&report.schema))),
     ];
-    fill(TEMPLATE, &values)
-}
-
-fn line(tag: &str, cells: impl Iterator<Item = String>) -> String {
-    let mut html = String::from("<tr>");
-    for (i, cell) in cells.enumerate() {
-        let class = if i == 0 { "" } else { " class=\"n\"" };
-        let _ = write!(html, "<{tag}{class}>{}</{tag}>", escape(&cell));
-    }
-    html + "</tr>\n"
+    framed(MAIN, WIDE, &values)
 }
 
 fn rows(report: &Report) -> String {
     let columns = columns(report);
-    let heading = line("th", columns.iter().map(|(name, _)| (*name).to_owned()));
-    let rows: String = report.rows.iter().map(|row| line("td", columns.iter().map(|(_, f)| f(row)))).collect();
+    let heading = row("th", columns.iter().map(|(name, _)| (*name).to_owned()));
+    let rows: String = report.rows.iter().map(|r| row("td", columns.iter().map(|(_, f)| f(r)))).collect();
     format!("<table>{heading}{rows}</table>")
 }
 

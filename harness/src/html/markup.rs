@@ -1,5 +1,7 @@
 //! Small tools for making the page.
 
+use std::fmt::Write;
+
 /// Text as HTML, safe between tags and inside quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
@@ -14,6 +16,16 @@ pub fn escape(text: &str) -> String {
         }
     }
     html
+}
+
+/// A row of a table; all cells but the first hold numbers.
+pub fn row(tag: &str, cells: impl Iterator<Item = String>) -> String {
+    let mut html = String::from("<tr>");
+    for (i, cell) in cells.enumerate() {
+        let class = if i == 0 { "" } else { " class=\"n\"" };
+        let _ = write!(html, "<{tag}{class}>{}</{tag}>", escape(&cell));
+    }
+    html + "</tr>\n"
 }
 
 /// Replaces every `{{name}}` of the template once; inserted values are not searched again.

@@ -11,9 +11,20 @@ use crate::units;
 
 use markup::{escape, facts, fill, png_size, to_base64};
 
-const TEMPLATE: &str = include_str!("template.html");
-/// Colours and type of all pages.
-pub(crate) const STYLE: &str = include_str!("style.css");
+/// What all pages have in common: head, colours and type, title, footer.
+const FRAME: &str = include_str!("frame.html");
+const STYLE: &str = include_str!("style.css");
+const MAIN: &str = include_str!("main.html");
+/// Sizes of pictures.
+const PICTURES: &str = include_str!("pictures.css");
+/// For pages with wide tables.
+pub(crate) const WIDE: &str = include_str!("wide.css");
+
+/// A page: its own part and its own style within the frame. The values are those of all three.
+pub(crate) fn framed(main: &str, style: &str, values: &[(&str, String)]) -> String {
+    let parts = [("main", fill(main, values)), ("style", STYLE.to_owned() + &fill(style, values))];
+    fill(FRAME, &[values, &parts].concat())
+}
 
 /// Pictures below this width are shown enlarged, with hard pixel edges.
 const TINY: u32 = 128;
@@ -31,21 +42,20 @@ pub fn page(report: &Report, pngs: &[Vec<u8>]) -> String {
         Mode::Plain => format!("{images}, drawn in plaintext for comparison"),
     };
     let values = [
-        ("style", STYLE.to_owned()),
         ("title", escape(&format!("{images} · {} · Masque", report.model))),
         ("picture_width", shown.to_string()),
         ("rendering", rendering.to_owned()),
         ("heading", escape(&heading)),
         ("subtitle", escape(&subtitle(report))),
         ("pictures", pictures(pngs)),
-        ("leaks", leaks(report)),
+        ("leaks", leaks(&report.leaks)),
         ("figures", figures(report)),
         ("costs", costs(report)),
         ("layers", layers::section(report)),
         ("settings", settings(report)),
         ("footer", footer(report)),
     ];
-    fill(TEMPLATE, &values)
+    framed(MAIN, PICTURES, &values)
 }
 
 fn subtitle(report: &Report) -> String {
@@ -67,11 +77,12 @@ fn pictures(pngs: &[Vec<u8>]) -> String {
     html + "</ul>"
 }
 
-fn leaks(report: &Report) -> String {
-    if report.leaks.is_empty() {
+/// What a run revealed beyond the default, if anything.
+pub(crate) fn leaks(leaks: &[String]) -> String {
+    if leaks.is_empty() {
         return String::new();
     }
-    let items: String = report.leaks.iter().map(|leak| format!("<li>{}</li>", escape(leak))).collect();
+    let items: String = leaks.iter().map(|leak| format!("<li>{}</li>", escape(leak))).collect();
     format!(
         "<div class=\"leaks\"><p>This run revealed more than the protocol does by default</p><ul>{items}</ul></div>"
     )

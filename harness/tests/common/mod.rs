@@ -104,9 +104,14 @@ impl Place {
         Process { child: command.spawn().expect("the binary starts"), what: args.join(" "), stderr }
     }
 
-    /// Starts a role that listens, and tells where.
+    /// Starts a role that listens for one session, and tells where.
     pub fn listen(&self, args: &[&str]) -> (Process, String) {
-        let mut process = self.start(&[args, &["--listen", "127.0.0.1:0", "--sessions", "1"]].concat());
+        self.listen_on(&[args, &["--sessions", "1"]].concat())
+    }
+
+    /// Starts a role that listens, and tells where.
+    pub fn listen_on(&self, args: &[&str]) -> (Process, String) {
+        let mut process = self.start(&[args, &["--listen", "127.0.0.1:0"]].concat());
         let mut line = String::new();
         let stdout = process.child.stdout.as_mut().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("readable");
@@ -145,6 +150,16 @@ impl Process {
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ran");
+    }
+
+    /// Waits until something is the case while it runs.
+    pub fn wait_for(&mut self, what: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !what() {
+            assert_eq!(self.child.try_wait().expect("it ran"), None, "harness {} ended too early", self.what);
+            assert!(start.elapsed() < LIMIT, "harness {} hangs", self.what);
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Waits until it ends by itself.

@@ -169,14 +169,14 @@ fn unsupported(f: &mut Fields) -> Result<(), ModelError> {
     ] {
         f.only(field, Value::Null)?;
     }
-    for field in [
-        "center_input_sample",
-        "class_embeddings_concat",
-        "dual_cross_attention",
-        "only_cross_attention",
-        "resnet_skip_time_act",
-    ] {
+    for field in ["center_input_sample", "class_embeddings_concat", "dual_cross_attention", "resnet_skip_time_act"] {
         f.only(field, false)?;
+    }
+    // One answer, or one for each level.
+    let only_cross: Value = f.or("only_cross_attention", Value::Bool(false))?;
+    let none = |v: &Value| *v == Value::Bool(false);
+    if !(none(&only_cross) || only_cross.as_array().is_some_and(|levels| levels.iter().all(none))) {
+        return Err(f.error("only_cross_attention", format!("{only_cross} is not supported, only false")));
     }
     f.only("mid_block_scale_factor", 1)?;
     f.only("resnet_out_scale_factor", 1)?;

@@ -16,6 +16,9 @@ const BAR: &str = "{bar:32.cyan/dim} {percent:>3} %  {elapsed} elapsed, {eta} le
 /// Between two lines where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(20);
 
+/// Less than this left on the machine, and the system may soon end processes without a word.
+const LEAST_FREE: u64 = 256 << 20;
+
 /// Looks on.
 pub struct Look {
     shown: Arc<Mutex<Shown>>,
@@ -46,7 +49,7 @@ const FUNCTION: f64 = 2e-6;
 const ELEMENT: f64 = 0.2e-6;
 
 impl Look {
-    /// Stops the roles when the process holds more than `limit` bytes. Shows nothing if `quiet`.
+    /// Stops the roles when the process holds more than `limit` bytes, or the machine has hardly any left. Shows nothing if `quiet`.
     pub fn new(quiet: bool, limit: u64) -> Self {
         let shown = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Shown::Nothing,
@@ -163,13 +166,14 @@ fn show(shown: &mut Shown, begins: bool, what: &str, layer: &str, done: f64) {
 /// Refuses to go on with more memory than allowed.
 fn enough(limit: u64) -> Result<(), String> {
     let held = engine::rss().unwrap_or(0);
-    if held <= limit {
-        return Ok(());
-    }
-    let (held, limit) = (units::bytes(held), units::bytes(limit));
+    let held_text = units::bytes(held);
+    let what = match engine::free_memory() {
+        _ if held > limit => format!("{} are allowed (--memory)", units::bytes(limit)),
+        Some(free) if free < LEAST_FREE => format!("the machine has {} left", units::bytes(free)),
+        _ => return Ok(()),
+    };
     Err(format!(
-        "stopped: the process holds {held} of memory, {limit} are allowed (--memory); take a smaller --batch or --latent, or \
-         a machine with more"
+        "stopped: the process holds {held_text} of memory, {what}; take a smaller --batch or --latent, or a machine with more"
     ))
 }
 
