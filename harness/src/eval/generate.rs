@@ -311,7 +311,7 @@ mod tests {
         let ends = Row { exact_ends: true, sampler: Sampler::Pcm, steps: 8, ..shares.clone() };
         let job = secure_job(&config("mini-sd"), &ends, 0, &prompts).expect("a job");
         let subject::Subject::Prompts { text, .. } = &job.subject else { panic!("prompts") };
-        assert_eq!((text.vae, text.sampler), (subject::Place::Client, subject::Sampler::Pcm));
+        assert_eq!((text.vae, text.sampler), (masque_models::Place::Client, Sampler::Pcm));
         let classes = super::super::wishes::classes(2, 3);
         let job = secure_job(&config("binary-mnist"), &shares, 0, &classes).expect("a job");
         assert!(matches!(&job.subject, subject::Subject::Classes(c) if c.0 == [0, 1, 0]));
