@@ -9,6 +9,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use masque_engine::bufs;
+use masque_engine::correlated::elements_of_block;
 use masque_engine::gpu::{AdapterChoice, Buf, Form, Gpu, Kernel, Recorder};
 use masque_engine::kernels::{Format, Mode, Strided, matmul, pack};
 use masque_engine::reference;
@@ -134,7 +135,7 @@ fn prg(c: &mut Criterion) {
         run(&mut r);
         let mut want = vec![0; N];
         match dealer {
-            true => reference::prg::both(false, &p, &keys, &mut want),
+            true => reference::prg::both(&p, &keys, &mut want),
             false => reference::prg::prg(reference::prg::ROUNDS, &p, &keys, &mut want),
         }
         assert!(r.read_slice::<u64>(&out, N).unwrap() == want, "{name}: other words than the reference");
@@ -171,7 +172,8 @@ fn open(c: &mut Criterion) {
         let (lam, msg) = (r.words(N).unwrap(), r.alloc(words * 4).unwrap());
         let kernel = Kernel::new("open").bits(k);
         let run = |r: &mut Recorder| {
-            r.run(&kernel, &p.args(), bufs![keys: &key_buf, x: &x_buf, lam: &lam, msg: &msg], N / 8).unwrap();
+            r.run(&kernel, &p.args(), bufs![keys: &key_buf, x: &x_buf, lam: &lam, msg: &msg], N / elements_of_block(k))
+                .unwrap();
         };
         run(&mut r);
         let (mut masks, mut message) = (vec![0; N], vec![0; words]);

@@ -72,11 +72,10 @@ fn compared(c: &mut Criterion) {
         let wire = open(ctx, &share, 0, RING)?;
         let bits = compare(ctx, &wire, &[0], WINDOW)?;
         let opened = bits.opened.as_ref().map(|b| ctx.rec.read_slice::<u32>(b, N / 32)).transpose()?;
-        Ok((opened.unwrap_or_default(), ctx.rec.read_slice::<u64>(&bits.masks, N)?))
+        Ok((opened.unwrap_or_default(), ctx.rec.read_slice::<u32>(&bits.masks, N / 32)?))
     });
     for (i, v) in x.iter().enumerate() {
-        let mask = (out.client.1[i] ^ out.server.1[i]) >> 8 & 1;
-        let bit = u64::from(out.client.0[i / 32] >> (i % 32) & 1) ^ mask;
+        let bit = (out.client.0[i / 32] ^ out.client.1[i / 32] ^ out.server.1[i / 32]) >> (i % 32) & 1;
         assert!(v.abs() < 1 << (WINDOW.lo - 1) || (bit == 1) == (*v < 0), "{v} < 0");
     }
     let mut g = c.benchmark_group("protocol/compare");

@@ -1,30 +1,42 @@
 // Dealer's part of a comparison, leaves: for each element and each group of 4 nibbles of the mask's low window bits, the
-// one-hot of every nibble without value 0, nibble q at bits 15 q. One thread handles 8 elements of a group; n is a multiple
-// of 8.
-struct Params { n: u32, groups: u32, lo: u32, hi: u32 }
+// one-hot of every nibble without value 0, nibble q at bits 15 q, ^ the client's stream, K bits in the wire format. One
+// thread handles 8 PARTS elements of all groups' elements one after another; n is a multiple of 8.
+struct Params { n: u32, groups: u32, lo: u32, hi: u32, n0: u32, n1: u32, n2: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> lam: array<V>; // [n]
-@group(0) @binding(2) var<storage, read_write> out: array<V>; // [groups][n]
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> lam: array<V>; // [n]
+@group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [groups n / 8][K / 4]
 #import thread
+#import prg
+#import pack
 #import load8(lam)
-#import store8(out)
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t * 8u >= p.n * p.groups) { return; }
     let eights = p.n / 8u;
-    let g = t / eights;
-    var l = load8_lam(t - g * eights);
-    for (var i = 0u; i < 8u; i++) {
-        // The window without its sign bit.
-        let low = r_low(r_shr(r_low(l[i], p.hi), p.lo), p.hi - p.lo - 1u);
-        let v = r_lo(r_shr(low, 16u * g)) & 0xffffu;
-        // Nibble 0 has no bit.
-        let h0 = (1u << (v & 15u)) >> 1u;
-        let h1 = (1u << ((v >> 4u) & 15u)) >> 1u;
-        let h2 = (1u << ((v >> 8u) & 15u)) >> 1u;
-        let h3 = (1u << (v >> 12u)) >> 1u;
-        l[i] = r_make(h0 | (h1 << 15u) | (h2 << 30u), (h2 >> 2u) | (h3 << 13u));
+    let count = eights * p.groups;
+    if (t * PARTS >= count) { return; }
+    let block = draw(0u, vec3<u32>(p.n0, p.n1, p.n2), t);
+    for (var part = 0u; part < PARTS; part++) {
+        let at = t * PARTS + part;
+        if (at < count) {
+            let g = at / eights;
+            var l = load8_lam(at - g * eights);
+            var s = part8(block, part);
+#each i 8
+            {
+                // The window without its sign bit.
+                let low = r_low(r_shr(r_low(l[%i], p.hi), p.lo), p.hi - p.lo - 1u);
+                let v = r_lo(r_shr(low, 16u * g)) & 0xffffu;
+                // Nibble 0 has no bit.
+                let h0 = (1u << (v & 15u)) >> 1u;
+                let h1 = (1u << ((v >> 4u) & 15u)) >> 1u;
+                let h2 = (1u << ((v >> 8u) & 15u)) >> 1u;
+                let h3 = (1u << (v >> 12u)) >> 1u;
+                s[%i] = r_xor(s[%i], r_make(h0 | (h1 << 15u) | (h2 << 30u), (h2 >> 2u) | (h3 << 13u)));
+            }
+#end
+            pack8(s, at);
+        }
     }
-    store8_out(t, l);
 }

@@ -1,17 +1,24 @@
 // Leaves of a comparison [x < T]: for each threshold, group and element the masked byte (g0..g3, e0..e3) ^ mask where
 // g = [d < l] and e = [d = l] for each nibble of the window of d = delta - T and of the mask l, read off the dealt
-// one-hots. One thread writes 8 bytes, instances (threshold, group, element) with the element fastest; n is a multiple of 8.
-struct Params { n: u32, groups: u32, count: u32, lo: u32, hi: u32, first: u32 }
+// one-hots. A row is a threshold and a group of nibbles, groups fastest. CLIENT draws its one-hots, the server has the
+// dealer's message. Own masks are drawn as in compare_products.wgsl; one thread handles a block of them, 32 elements of a
+// row. Writes bytes, and the window's sign bit of d. n is a multiple of 8.
+struct Params {
+    n: u32, groups: u32, rows: u32, lo: u32, hi: u32, first: u32, m0: u32, m1: u32, m2: u32, n0: u32, n1: u32, n2: u32,
+}
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> delta: array<V>; // [n]
-@group(0) @binding(2) var<storage, read> thresholds: array<R>; // [count / groups / n]
-@group(0) @binding(3) var<storage, read> leaves: array<V>; // [groups][n]
-@group(0) @binding(4) var<storage, read> masks: array<V>; // [count]
-@group(0) @binding(5) var<storage, read_write> msg: array<vec2<u32>>; // [count / 8]
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> delta: array<V>; // [n]
+@group(0) @binding(3) var<storage, read> thresholds: array<R>; // [rows / groups]
+#ifdef SERVER
+@group(0) @binding(4) var<storage, read> leaves: array<u32>; // packed [groups][n]
+#import unpack(leaves)
+#endif
+@group(0) @binding(5) var<storage, read_write> msg: array<vec2<u32>>; // [rows][n / 8]
+@group(0) @binding(6) var<storage, read_write> signs: array<u32>; // bits [n / 32 rounded up][rows]
 #import thread
+#import prg
 #import load8(delta)
-#import load8(leaves)
-#import load8(masks)
 
 // (g, e) of one nibble at bits q and 4 + q, from its 15 bits.
 fn leaf(hot: u32, nibble: u32, q: u32) -> u32 {
@@ -25,29 +32,48 @@ fn leaf(hot: u32, nibble: u32, q: u32) -> u32 {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t * 8u >= p.count) { return; }
     let eights = p.n / 8u;
-    let row = t / eights;
-    let at = t - row * eights;
+    let block = t / p.rows;
+    if (block * 32u >= p.n) { return; }
+    let row = t - block * p.rows;
     let level = row / p.groups;
     let group = row - level * p.groups;
     let threshold = thresholds[level];
-    var d = load8_delta(at);
-    var l = load8_leaves(group * eights + at);
-    var m = load8_masks(t);
-    var bytes: array<u32, 8>;
-    for (var i = 0u; i < 8u; i++) {
-        let window = r_low(r_shr(r_low(r_sub(d[i], threshold), p.hi), p.lo), p.hi - p.lo - 1u);
-        let v = r_lo(r_shr(window, 16u * group)) & 0xffffu;
-        let lo = r_lo(l[i]);
-        let hi = r_hi(l[i]);
-        let byte = leaf(lo & 0x7fffu, v & 15u, 0u)
-            | leaf((lo >> 15u) & 0x7fffu, (v >> 4u) & 15u, 1u)
-            | leaf(((lo >> 30u) | (hi << 2u)) & 0x7fffu, (v >> 8u) & 15u, 2u)
-            | leaf((hi >> 13u) & 0x7fffu, v >> 12u, 3u);
-        bytes[i] = (byte ^ r_lo(m[i])) & 0xffu;
+    let masks = draw(1u - p.first, vec3<u32>(p.m0, p.m1, p.m2), t);
+    var word = 0u;
+    for (var part = 0u; part < 4u; part++) {
+        let at = 4u * block + part;
+        if (at < eights) {
+            var d = load8_delta(at);
+            let from_ = group * eights + at;
+#ifdef CLIENT
+            var l = part8(draw(0u, vec3<u32>(p.n0, p.n1, p.n2), from_ / PARTS), from_ % PARTS);
+#else
+            var l = unpack8_leaves(from_);
+#endif
+            let m = shorts(masks, part);
+            var bytes: array<u32, 8>;
+#each i 8
+            {
+                let difference = r_sub(d[%i], threshold);
+                let window = r_low(r_shr(r_low(difference, p.hi), p.lo), p.hi - p.lo - 1u);
+                word |= r_bit(difference, p.hi - 1u) << (8u * part + %iu);
+                let v = r_lo(r_shr(window, 16u * group)) & 0xffffu;
+                let hot = r_low(l[%i], K);
+                let lo = r_lo(hot);
+                let hi = r_hi(hot);
+                bytes[%i] = leaf(lo & 0x7fffu, v & 15u, 0u)
+                    | leaf((lo >> 15u) & 0x7fffu, (v >> 4u) & 15u, 1u)
+                    | leaf(((lo >> 30u) | (hi << 2u)) & 0x7fffu, (v >> 8u) & 15u, 2u)
+                    | leaf((hi >> 13u) & 0x7fffu, v >> 12u, 3u);
+            }
+#end
+            let x = m & vec4<u32>(0xffu);
+            let y = (m >> vec4<u32>(16u)) & vec4<u32>(0xffu);
+            msg[row * eights + at] = vec2<u32>(
+                (bytes[0] ^ x.x) | ((bytes[1] ^ y.x) << 8u) | ((bytes[2] ^ x.y) << 16u) | ((bytes[3] ^ y.y) << 24u),
+                (bytes[4] ^ x.z) | ((bytes[5] ^ y.z) << 8u) | ((bytes[6] ^ x.w) << 16u) | ((bytes[7] ^ y.w) << 24u));
+        }
     }
-    msg[t] = vec2<u32>(
-        bytes[0] | (bytes[1] << 8u) | (bytes[2] << 16u) | (bytes[3] << 24u),
-        bytes[4] | (bytes[5] << 8u) | (bytes[6] << 16u) | (bytes[7] << 24u));
+    signs[t] = word;
 }

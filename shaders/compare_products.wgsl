@@ -1,44 +1,89 @@
-// Dealer's part of a comparison, combining: from the 8 mask bits of an instance (g0..g3, e0..e3) the 22 products that
-// shared/combine.wgsl reads, and bit 15 = the mask's window sign bit (of element
-// i % n). One thread handles 8 instances; count and n are multiples of 8.
-struct Params { count: u32, n: u32, sign: u32 }
+// Dealer's part of a comparison, combining: from the 8 mask bits of an instance (g0..g3, e0..e3) the products that
+// shared/combine.wgsl reads, 15 of them with K16 or 22 with K24, and at bit 15 the mask's window sign bit, ^ the client's
+// stream, in the wire format, instances [rows][n]. With K16 also bit 8 of the masks, which masks the comparison's result.
+// Masks are drawn 32 a block: block `t rows + row` is that of elements 32 t up of a row. One thread handles one.
+struct Params { n: u32, rows: u32, sign: u32, n0: u32, n1: u32, n2: u32, m0: u32, m1: u32, m2: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> masks: array<V>; // [count]
-@group(0) @binding(2) var<storage, read> lam: array<V>; // [n]
-@group(0) @binding(3) var<storage, read_write> out: array<V>; // [count]
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> lam: array<V>; // [n], n a multiple of 8
+@group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [rows n / 8][K / 4]
+#ifdef SHORT
+@group(0) @binding(4) var<storage, read_write> beta: array<u32>; // bits [n / 32 rounded up][rows]
+#endif
 #import thread
-#import load8(masks)
+#import prg
+#import combine
 #import load8(lam)
-#import store8(out)
 
-fn products(m: u32, sign: u32) -> u32 {
-    let g0 = m & 1u;
-    let g1 = (m >> 1u) & 1u;
-    let g2 = (m >> 2u) & 1u;
-    let e0 = (m >> 4u) & 1u;
-    let e1 = (m >> 5u) & 1u;
-    let e2 = (m >> 6u) & 1u;
-    let e3 = (m >> 7u) & 1u;
+fn products(m: U, sign: U, one: U) -> U {
+    let g0 = bit(m, 0u, one);
+    let g1 = bit(m, 1u, one);
+    let g2 = bit(m, 2u, one);
+    let e1 = bit(m, 5u, one);
+    let e2 = bit(m, 6u, one);
+    let e3 = bit(m, 7u, one);
     let e32 = e3 & e2;
     let e31 = e3 & e1;
     let e21 = e2 & e1;
     let e321 = e32 & e1;
-    var w = (e3 & g2) | (e32 << 1u) | ((e3 & g1) << 2u) | ((e2 & g1) << 3u) | ((e32 & g1) << 4u);
-    w |= (e31 << 5u) | ((e3 & g0) << 6u) | (e21 << 7u) | ((e2 & g0) << 8u) | ((e1 & g0) << 9u);
-    w |= (e321 << 10u) | ((e32 & g0) << 11u) | ((e31 & g0) << 12u) | ((e21 & g0) << 13u) | ((e321 & g0) << 14u);
-    // Bit 15 is the sign so that one-group comparisons need 16 bits only; products for "all equal" follow.
-    w |= sign << 15u;
-    w |= ((e3 & e0) << 16u) | ((e2 & e0) << 17u) | ((e1 & e0) << 18u);
-    w |= ((e32 & e0) << 19u) | ((e31 & e0) << 20u) | ((e21 & e0) << 21u) | ((e321 & e0) << 22u);
+    var w = (e3 & g2) | (e32 << U(1u)) | ((e3 & g1) << U(2u)) | ((e2 & g1) << U(3u)) | ((e32 & g1) << U(4u));
+    w |= (e31 << U(5u)) | ((e3 & g0) << U(6u)) | (e21 << U(7u)) | ((e2 & g0) << U(8u)) | ((e1 & g0) << U(9u));
+    w |= (e321 << U(10u)) | ((e32 & g0) << U(11u)) | ((e31 & g0) << U(12u)) | ((e21 & g0) << U(13u));
+    w |= ((e321 & g0) << U(14u)) | (sign << U(15u));
+#ifdef HALF
+    let e0 = bit(m, 4u, one);
+    w |= ((e3 & e0) << U(16u)) | ((e2 & e0) << U(17u)) | ((e1 & e0) << U(18u));
+    w |= ((e32 & e0) << U(19u)) | ((e31 & e0) << U(20u)) | ((e21 & e0) << U(21u)) | ((e321 & e0) << U(22u));
+#endif
     return w;
 }
+
+#ifdef HALF
+#import pack
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t * 8u >= p.count) { return; }
-    var m = load8_masks(t);
-    var l = load8_lam(t % (p.n / 8u));
-    for (var i = 0u; i < 8u; i++) { m[i] = r_of(products(r_lo(m[i]), r_bit(l[i], p.sign))); }
-    store8_out(t, m);
+    let eights = p.n / 8u;
+    let block = t / p.rows;
+    if (block * 32u >= p.n) { return; }
+    let row = t - block * p.rows;
+    let nonce = vec3<u32>(p.n0, p.n1, p.n2);
+    let x = draw(0u, vec3<u32>(p.m0, p.m1, p.m2), t);
+    let y = draw(1u, vec3<u32>(p.m0, p.m1, p.m2), t);
+#ifdef SHORT
+    let client = draw(0u, nonce, t);
+    var word = 0u;
+#endif
+    for (var part = 0u; part < 4u; part++) {
+        let at = 4u * block + part;
+        if (at < eights) {
+            let m = shorts(x, part) ^ shorts(y, part);
+            var l = load8_lam(at);
+            let low = U(r_bit(l[0], p.sign), r_bit(l[2], p.sign), r_bit(l[4], p.sign), r_bit(l[6], p.sign));
+            let high = U(r_bit(l[1], p.sign), r_bit(l[3], p.sign), r_bit(l[5], p.sign), r_bit(l[7], p.sign));
+#ifdef SHORT
+            let w = products(m, low | (high << U(16u)), U(0x10001u)) ^ shorts(client, part);
+            let to = 4u * (row * eights + at);
+            msg[to] = w.x;
+            msg[to + 1u] = w.y;
+            msg[to + 2u] = w.z;
+            msg[to + 3u] = w.w;
+            word |= gather8(m >> U(8u)) << (8u * part);
+#else
+            let a = products(m, low, U(1u));
+            let b = products(m >> U(16u), high, U(1u));
+            var s = part8(draw(0u, nonce, 2u * t + (part >> 1u)), part & 1u);
+#each i 4
+            s[2 * %i] = r_xor(s[2 * %i], r_of(a[%i]));
+            s[2 * %i + 1] = r_xor(s[2 * %i + 1], r_of(b[%i]));
+#end
+            pack8(s, row * eights + at);
+#endif
+        }
+    }
+#ifdef SHORT
+    beta[t] = word;
+#endif
 }

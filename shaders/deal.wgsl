@@ -1,5 +1,5 @@
 // The dealer's correction for the server: msg = c - PRG(client) mod 2^k, so that the client's share is its own PRG stream.
-// With XOR the exclusive or. One thread handles 8 elements, a block of the stream; the first one is block `block`.
+// One thread handles 8 PARTS elements, a block of the stream; the first one is block `block`.
 struct Params { n: u32, k: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
@@ -12,16 +12,18 @@ struct Params { n: u32, k: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t * 8u >= p.n) { return; }
-    var l = prg8(0u, vec3<u32>(p.n0, p.n1, p.n2), p.block + t);
-    var s = load8_c(t);
-    for (var i = 0u; i < 8u; i++) {
-#ifdef XOR
-        s[i] = r_xor(s[i], l[i]);
-#else
-        s[i] = r_sub(s[i], l[i]);
-#endif
-        if (t * 8u + i >= p.n) { s[i] = r_zero(); }
+    if (t * 8u * PARTS >= p.n) { return; }
+    let block = draw(0u, vec3<u32>(p.n0, p.n1, p.n2), p.block + t);
+    for (var part = 0u; part < PARTS; part++) {
+        let at = t * PARTS + part;
+        if (at * 8u < p.n) {
+            var l = part8(block, part);
+            var s = load8_c(at);
+            for (var i = 0u; i < 8u; i++) {
+                s[i] = r_sub(s[i], l[i]);
+                if (at * 8u + i >= p.n) { s[i] = r_zero(); }
+            }
+            pack8(s, at);
+        }
     }
-    pack8(s, t);
 }

@@ -1,15 +1,20 @@
 // Share of y = sum over segments s of ind_s P_s(x) for a masked wire x = u - M (protocol "piecewise"), degree DEGREE:
 //   P_s(u - M) = sum over i of c_(s,i)(u) (-M)^i, c_(s,i) the Taylor coefficients at the public u,
 //   ind_s = q ^ beta_s = q + (1 - 2 q) beta_s, q public; shares of M^i, beta_s and beta_s M^i are dealt.
-// A segment whose two bits are NONE is always on. Dealt words, [word][n]: M^i for i from 2 (from 1 with WIDE), then for each
-// selected segment beta_s M^i for i from 1 and beta_s. Without WIDE the own share of the mask is one of M.
+// Dealt words, [word][n]: M^i for i from 2 (from 1 with WIDE), then for each segment beta_s M^i for i from 1 and beta_s.
+// Without WIDE the own share of the mask is one of M. With ALWAYS there is one segment, which is on everywhere.
 // With WIDE the result's ring is larger than the wire's, and M is the mask or, where the top bit of d is clear, its signed
 // reading M - 2^k t; `change`, [word][n], has ((M - 2^k t)^i - M^i) / 2^k, alone and then times each beta_s.
 // One thread handles 8 elements; n is a multiple of 8.
-struct Params { n: u32, k: u32, segments: u32, first: u32 }
+#ifdef ALWAYS
+struct Params { n: u32, k: u32, first: u32 }
+#else
+struct Params { n: u32, k: u32, segments: u32, levels: u32, first: u32 }
+@group(0) @binding(2) var<storage, read> bits: array<u32>; // opened bits [n / 32 rounded up][levels]
+#import segment
+#endif
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> delta: array<V>; // [n]
-@group(0) @binding(2) var<storage, read> bits: array<u32>; // opened bits [thresholds][n]
 @group(0) @binding(3) var<storage, read> table: array<R>; // [segments][3 + DEGREE]: first bit, second bit, coefficients
 @group(0) @binding(4) var<storage, read> dealt: array<V>; // [words][n]
 #ifdef WIDE
@@ -22,12 +27,28 @@ struct Params { n: u32, k: u32, segments: u32, first: u32 }
 @group(0) @binding(6) var<storage, read_write> out: array<V>; // [n]
 #import thread
 #import degree
-#import segment
 #import load8(delta)
 #import load8(dealt)
 #import store8(out)
 alias R8 = array<R, 8>;
 
+fn coefficients(row: u32) -> Coefficients {
+    var a: Coefficients;
+#each j DEGREE
+    a[%j] = table[row + 2u + %ju];
+#end
+    a[DEGREE] = table[row + 2u + DEGREE];
+    return a;
+}
+
+// v + c (-M)^i for the share m of M^i; i is odd or even.
+fn term(v: R, c: R, m: R, odd: bool) -> R {
+    let t = r_mul(c, m);
+    if (odd) { return r_sub(v, t); }
+    return r_add(v, t);
+}
+
+// Loops over elements and powers are written out: software adapters keep the arrays of a loop in memory.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
@@ -39,78 +60,86 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #ifdef WIDE
     let h = r_shl(r_of(1u), p.k - 2u);
     var low: R8;
-    for (var i = 0u; i < 8u; i++) {
-        let d = r_low(r_add(u[i], h), p.k);
-        low[i] = r_neg(r_of(1u - r_bit(d, p.k - 1u)));
-        u[i] = r_sub(d, h);
+#each i 8
+    {
+        let d = r_low(r_add(u[%i], h), p.k);
+        low[%i] = r_neg(r_of(1u - r_bit(d, p.k - 1u)));
+        u[%i] = r_sub(d, h);
     }
+#end
     var at = t;
     var changed = t;
-    for (var j = 0u; j < DEGREE; j++) {
+#each j DEGREE
+    {
         var a = load8_dealt(at);
         var b = load8_change(changed);
-        for (var i = 0u; i < 8u; i++) { m[j][i] = r_add(a[i], r_and(r_shl(b[i], p.k), low[i])); }
+#each i 8
+        m[%j][%i] = r_add(a[%i], r_and(r_shl(b[%i], p.k), low[%i]));
+#end
         at += groups;
         changed += groups;
     }
+#end
 #else
     m[0] = load8_lam(t);
     var at = t;
-    for (var j = 1u; j < DEGREE; j++) {
-        m[j] = load8_dealt(at);
-        at += groups;
-    }
+#each j HIGHER
+    m[%j + 1] = load8_dealt(at);
+    at += groups;
+#end
 #endif
     var y: R8;
-    for (var i = 0u; i < 8u; i++) { y[i] = r_zero(); }
+#ifdef ALWAYS
+    let a = coefficients(0u);
+#each i 8
+    {
+        let c = taylor(a, u[%i]);
+        var v = r_and(c[0], public_part);
+#each j DEGREE
+        v = term(v, c[%j + 1], m[%j][%i], %ju % 2u == 0u);
+#end
+        y[%i] = v;
+    }
+#end
+#else
+#each i 8
+    y[%i] = r_zero();
+#end
     for (var s = 0u; s < p.segments; s++) {
         let row = s * (3u + DEGREE);
-        let b0 = r_lo(table[row]);
-        let b1 = r_lo(table[row + 1u]);
-        var a: Coefficients;
-        for (var j = 0u; j <= DEGREE; j++) { a[j] = table[row + 2u + j]; }
-        // c[j][i]: Taylor coefficients at u.
-        var c: array<R8, DEGREE + 1u>;
-        for (var i = 0u; i < 8u; i++) {
-            var at_u = taylor(a, u[i]);
-            for (var j = 0u; j <= DEGREE; j++) { c[j][i] = at_u[j]; }
-        }
-        var whole: R8;
-        for (var i = 0u; i < 8u; i++) { whole[i] = r_and(c[0][i], public_part); }
-        for (var j = 0u; j < DEGREE; j++) {
-            for (var i = 0u; i < 8u; i++) {
-                let term = r_mul(c[j + 1u][i], m[j][i]);
-                if ((j & 1u) == 0u) { whole[i] = r_sub(whole[i], term); } else { whole[i] = r_add(whole[i], term); }
-            }
-        }
-        if (b0 == NONE && b1 == NONE) {
-            for (var i = 0u; i < 8u; i++) { y[i] = r_add(y[i], whole[i]); }
-        } else {
-            var part: R8;
-            for (var i = 0u; i < 8u; i++) { part[i] = r_zero(); }
-            for (var j = 0u; j < DEGREE; j++) {
-                var b = load8_dealt(at);
-                at += groups;
-#ifdef WIDE
-                var w = load8_change(changed);
-                changed += groups;
-                for (var i = 0u; i < 8u; i++) { b[i] = r_add(b[i], r_and(r_shl(w[i], p.k), low[i])); }
-#endif
-                for (var i = 0u; i < 8u; i++) {
-                    let term = r_mul(c[j + 1u][i], b[i]);
-                    if ((j & 1u) == 0u) { part[i] = r_sub(part[i], term); } else { part[i] = r_add(part[i], term); }
-                }
-            }
-            var beta = load8_dealt(at);
+        let q = indicator(r_lo(table[row]), r_lo(table[row + 1u]), 8u * t);
+        let a = coefficients(row);
+        var b: array<R8, DEGREE>;
+#each j DEGREE
+        {
+            b[%j] = load8_dealt(at);
             at += groups;
-            let q = indicator(b0, b1, 8u * t);
-            for (var i = 0u; i < 8u; i++) {
-                let on = r_neg(r_of((q >> i) & 1u));
-                let v = r_mac(part[i], c[0][i], beta[i]);
-                // v, or where q is 1 whole - v.
-                y[i] = r_add(y[i], r_add(r_sub(r_xor(v, on), on), r_and(whole[i], on)));
-            }
+#ifdef WIDE
+            var w = load8_change(changed);
+            changed += groups;
+#each i 8
+            b[%j][%i] = r_add(b[%j][%i], r_and(r_shl(w[%i], p.k), low[%i]));
+#end
+#endif
         }
+#end
+        var beta = load8_dealt(at);
+        at += groups;
+#each i 8
+        {
+            let c = taylor(a, u[%i]);
+            var whole = r_and(c[0], public_part);
+            var part = r_mul(c[0], beta[%i]);
+#each j DEGREE
+            whole = term(whole, c[%j + 1], m[%j][%i], %ju % 2u == 0u);
+            part = term(part, c[%j + 1], b[%j][%i], %ju % 2u == 0u);
+#end
+            let on = r_neg(r_of((q >> %iu) & 1u));
+            // part, or where q is 1 whole - part.
+            y[%i] = r_add(y[%i], r_add(r_sub(r_xor(part, on), on), r_and(whole, on)));
+        }
+#end
     }
+#endif
     store8_out(t, y);
 }

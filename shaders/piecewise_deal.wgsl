@@ -1,10 +1,15 @@
-// Dealer's words for piecewise.wgsl, in its order, from the wire's mask and the comparison masks (bit 8 is beta).
+// Dealer's words for piecewise.wgsl, in its order, from the wire's mask and the masks of the comparison's bits.
 // One thread handles 8 elements; n is a multiple of 8.
-struct Params { n: u32, k: u32, segments: u32 }
+#ifdef ALWAYS
+struct Params { n: u32, k: u32 }
+#else
+struct Params { n: u32, k: u32, segments: u32, levels: u32 }
+@group(0) @binding(2) var<storage, read> bits: array<u32>; // masks of bits [n / 32 rounded up][levels]
+@group(0) @binding(3) var<storage, read> table: array<R>; // [segments][3 + DEGREE]
+#import segment
+#endif
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> lam: array<V>; // [n]
-@group(0) @binding(2) var<storage, read> masks: array<V>; // [thresholds][n]
-@group(0) @binding(3) var<storage, read> table: array<R>; // [segments][3 + DEGREE]
 @group(0) @binding(4) var<storage, read_write> out: array<V>; // [words][n]
 #ifdef WIDE
 @group(0) @binding(5) var<storage, read_write> change: array<V>; // [words][n]
@@ -13,27 +18,28 @@ struct Params { n: u32, k: u32, segments: u32 }
 #import thread
 #import degree
 #import load8(lam)
-#import load8(masks)
 #import store8(out)
 alias R8 = array<R, 8>;
-const NONE: u32 = 0xffffffffu;
 
-fn beta(b: u32, t: u32, so_far: R8) -> R8 {
-    var v = so_far;
-    if (b != NONE) {
-        var m = load8_masks(b * (p.n >> 3u) + t);
-        for (var i = 0u; i < 8u; i++) { v[i] = r_xor(v[i], r_of(r_bit(m[i], 8u))); }
-    }
-    return v;
+#ifdef ALWAYS
+#else
+// Of eight elements from element t on, for threshold b.
+fn beta(b: u32, t: u32) -> u32 {
+    if (b == NONE) { return 0u; }
+    return opened(b, t);
 }
 
 fn masked(v: R8, on: R8) -> R8 {
     var a = v;
     var b = on;
-    for (var i = 0u; i < 8u; i++) { a[i] = r_and(a[i], r_neg(b[i])); }
+#each i 8
+    a[%i] = r_and(a[%i], b[%i]);
+#end
     return a;
 }
+#endif
 
+// Loops over elements and powers are written out: software adapters keep the arrays of a loop in memory.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
@@ -41,48 +47,62 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let groups = p.n >> 3u;
     var m: array<R8, DEGREE>;
     m[0] = load8_lam(t);
-    for (var i = 0u; i < 8u; i++) { m[0][i] = r_low(m[0][i], p.k); }
-    for (var j = 1u; j < DEGREE; j++) {
-        for (var i = 0u; i < 8u; i++) { m[j][i] = r_mul(m[j - 1u][i], m[0][i]); }
-    }
+#each i 8
+    m[0][%i] = r_low(m[0][%i], p.k);
+#end
+#each j HIGHER
+#each i 8
+    m[%j + 1][%i] = r_mul(m[%j][%i], m[0][%i]);
+#end
+#end
     var at = t;
 #ifdef WIDE
     // With a = M, b = M - 2^k t: (b^j - a^j) / 2^k = b (b^(j-1) - a^(j-1)) / 2^k - t a^(j-1).
     var w: array<R8, DEGREE>;
-    for (var i = 0u; i < 8u; i++) {
-        let top = r_neg(r_of(r_bit(m[0][i], p.k - 1u)));
-        let b = r_sub(m[0][i], r_and(r_shl(r_of(1u), p.k), top));
-        w[0][i] = top;
-        for (var j = 1u; j < DEGREE; j++) { w[j][i] = r_sub(r_mul(b, w[j - 1u][i]), r_and(m[j - 1u][i], top)); }
+#each i 8
+    {
+        let top = r_neg(r_of(r_bit(m[0][%i], p.k - 1u)));
+        let b = r_sub(m[0][%i], r_and(r_shl(r_of(1u), p.k), top));
+        w[0][%i] = top;
+#each j HIGHER
+        w[%j + 1][%i] = r_sub(r_mul(b, w[%j][%i]), r_and(m[%j][%i], top));
+#end
     }
+#end
     store8_out(at, m[0]);
     at += groups;
     var changed = t;
-    for (var j = 0u; j < DEGREE; j++) {
-        store8_change(changed, w[j]);
-        changed += groups;
-    }
+#each j DEGREE
+    store8_change(changed, w[%j]);
+    changed += groups;
+#end
 #endif
-    for (var j = 1u; j < DEGREE; j++) {
-        store8_out(at, m[j]);
-        at += groups;
-    }
+#each j HIGHER
+    store8_out(at, m[%j + 1]);
+    at += groups;
+#end
+#ifdef ALWAYS
+#else
     for (var s = 0u; s < p.segments; s++) {
         let b0 = r_lo(table[s * (3u + DEGREE)]);
         let b1 = r_lo(table[s * (3u + DEGREE) + 1u]);
-        if (b0 == NONE && b1 == NONE) { continue; }
-        var none: R8;
-        for (var i = 0u; i < 8u; i++) { none[i] = r_zero(); }
-        let v = beta(b1, t, beta(b0, t, none));
-        for (var j = 0u; j < DEGREE; j++) {
-            store8_out(at, masked(m[j], v));
-            at += groups;
+        let bit = beta(b0, 8u * t) ^ beta(b1, 8u * t);
+        var v: R8;
+        var on: R8;
+#each i 8
+        v[%i] = r_of((bit >> %iu) & 1u);
+        on[%i] = r_neg(v[%i]);
+#end
+#each j DEGREE
+        store8_out(at, masked(m[%j], on));
+        at += groups;
 #ifdef WIDE
-            store8_change(changed, masked(w[j], v));
-            changed += groups;
+        store8_change(changed, masked(w[%j], on));
+        changed += groups;
 #endif
-        }
+#end
         store8_out(at, v);
         at += groups;
     }
+#endif
 }

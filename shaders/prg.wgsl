@@ -1,5 +1,5 @@
 // out[i] = k random bits of stream (key, nonce). With BOTH the dealer's sum of the parties' streams, keys 0 and 1, not
-// reduced mod 2^k; with BOTH and XOR their exclusive or. One thread makes 8 elements,
+// reduced mod 2^k. One thread makes 8 PARTS elements,
 // a block of the stream; the first one is block `block`.
 struct Params { n: u32, k: u32, key: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -11,23 +11,28 @@ struct Params { n: u32, k: u32, key: u32, n0: u32, n1: u32, n2: u32, block: u32 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
-    if (t * 8u >= p.n) { return; }
+    if (t * 8u * PARTS >= p.n) { return; }
     let nonce = vec3<u32>(p.n0, p.n1, p.n2);
 #ifdef BOTH
-    var a = prg8(0u, nonce, p.block + t);
-    var b = prg8(1u, nonce, p.block + t);
+    let x = draw(0u, nonce, p.block + t);
+    let y = draw(1u, nonce, p.block + t);
 #else
-    var a = prg8(p.key, nonce, p.block + t);
+    let x = draw(p.key, nonce, p.block + t);
 #endif
-    for (var i = 0u; i < 8u; i++) {
-        a[i] = r_low(a[i], K);
+    for (var part = 0u; part < PARTS; part++) {
+        let at = t * PARTS + part;
+        if (at * 8u < p.n) {
+            var a = part8(x, part);
 #ifdef BOTH
-#ifdef XOR
-        a[i] = r_xor(a[i], r_low(b[i], K));
-#else
-        a[i] = r_add(a[i], r_low(b[i], K));
+            var b = part8(y, part);
 #endif
+            for (var i = 0u; i < 8u; i++) {
+                a[i] = r_low(a[i], K);
+#ifdef BOTH
+                a[i] = r_add(a[i], r_low(b[i], K));
 #endif
+            }
+            store8_out(at, a);
+        }
     }
-    store8_out(t, a);
 }

@@ -3,15 +3,19 @@
 #import ring
 #ifdef D1
 const DEGREE: u32 = 1u;
+const HIGHER: u32 = 0u;
 #endif
 #ifdef D2
 const DEGREE: u32 = 2u;
+const HIGHER: u32 = 1u;
 #endif
 #ifdef D3
 const DEGREE: u32 = 3u;
+const HIGHER: u32 = 2u;
 #endif
 #ifdef D4
 const DEGREE: u32 = 4u;
+const HIGHER: u32 = 3u;
 #endif
 alias Coefficients = array<R, DEGREE + 1u>;
 

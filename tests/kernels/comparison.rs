@@ -1,5 +1,6 @@
 //! Kernels of comparisons.
 
+use masque_engine::correlated::elements_of_block;
 use masque_engine::reference;
 
 use crate::case::{Case, Draw, EIGHTS, poisoned};
@@ -7,21 +8,40 @@ use crate::case::{Case, Draw, EIGHTS, poisoned};
 /// Bits `lo..hi` that are compared, from one nibble to all 64.
 const WINDOWS: [(u32, u32); 10] =
     [(0, 2), (62, 64), (3, 8), (0, 5), (4, 21), (0, 18), (10, 28), (0, 33), (1, 50), (0, 64)];
+/// Widths of the leaves' messages.
+const LEAVES: [u32; 4] = [16, 32, 48, 60];
 
 /// Groups of four nibbles below the sign bit.
 fn groups(lo: u32, hi: u32) -> usize {
     (hi - lo - 1).div_ceil(16) as usize
 }
 
+/// Words of 32 bits for so many rows of `n` bits.
+fn words(n: usize, rows: usize) -> usize {
+    n.div_ceil(32) * rows
+}
+
+/// The switch of the party that adds public terms, and of the other one.
+fn party(first: u32) -> &'static str {
+    if first == 1 { "CLIENT" } else { "SERVER" }
+}
+
 pub fn compare_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_deal::*;
     let mut all = vec![];
-    for (lo, hi) in WINDOWS {
-        for n in EIGHTS {
-            let p = Params { n, groups: groups(lo, hi), lo, hi };
-            let (lam, mut out) = (draw.words(n), poisoned(n * p.groups));
-            compare_deal(&p, &lam, &mut out);
-            all.push(Case::new("compare_deal", p.args(), n * p.groups / 8).input("lam", &lam).output("out", &out));
+    for (i, (lo, hi)) in WINDOWS.into_iter().enumerate() {
+        for (j, k) in LEAVES.into_iter().enumerate() {
+            for turn in 0..2 {
+                let n = EIGHTS[(i + j + 3 * turn) % EIGHTS.len()];
+                let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
+                let p = Params { n, groups: groups(lo, hi), lo, hi, n0, n1, n2 };
+                let count = n * p.groups;
+                let (keys, lam) = (draw.halves(16), draw.words(n));
+                let mut msg = poisoned(count * k as usize / 32);
+                compare_deal(k, &p, &keys, &lam, &mut msg);
+                let case = Case::new("compare_deal", p.args(), count.div_ceil(elements_of_block(k))).bits(k);
+                all.push(case.input("keys", &keys).input("lam", &lam).output("msg", &msg));
+            }
         }
     }
     all
@@ -31,12 +51,17 @@ pub fn compare_products(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_products::*;
     let mut all = vec![];
     for n in EIGHTS {
-        for instances in [1, 3] {
-            let p = Params { count: n * instances, n, sign: draw.within(0..=63) };
-            let (masks, lam, mut out) = (draw.words(p.count), draw.words(n), poisoned(p.count));
-            compare_products(&p, &masks, &lam, &mut out);
-            let case = Case::new("compare_products", p.args(), p.count / 8).input("masks", &masks).input("lam", &lam);
-            all.push(case.output("out", &out));
+        for rows in [1, 3] {
+            for k in [16, 24] {
+                let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
+                let p = Params { n, rows, sign: draw.within(0..=63), n0, n1, n2, m0, m1, m2 };
+                let (keys, lam) = (draw.halves(16), draw.words(n));
+                let (mut msg, mut beta) = (poisoned(rows * n * k as usize / 32), poisoned(words(n, rows)));
+                compare_products(k, &p, &keys, &lam, &mut msg, &mut beta);
+                let case = Case::new("compare_products", p.args(), words(n, rows)).bits(k);
+                let case = case.input("keys", &keys).input("lam", &lam).output("msg", &msg);
+                all.push(if k == 16 { case.output("beta", &beta) } else { case });
+            }
         }
     }
     all
@@ -48,14 +73,22 @@ pub fn compare_leaf(draw: &mut Draw) -> Vec<Case> {
     for (i, (lo, hi)) in WINDOWS.into_iter().enumerate() {
         for levels in [1, 2, 5] {
             for first in [0, 1] {
-                let n = EIGHTS[(i + levels) % EIGHTS.len()];
-                let p = Params { n, groups: groups(lo, hi), count: levels * groups(lo, hi) * n, lo, hi, first };
-                let [delta, thresholds, leaves, masks] = [n, levels, p.groups * n, p.count].map(|n| draw.words(n));
-                let mut msg = poisoned(p.count.div_ceil(4));
-                compare_leaf(&p, &delta, &thresholds, &leaves, &masks, &mut msg);
-                let case = Case::new("compare_leaf", p.args(), p.count / 8).input("delta", &delta);
-                let case = case.input("thresholds", &thresholds).input("leaves", &leaves).input("masks", &masks);
-                all.push(case.output("msg", &msg));
+                let (n, groups) = (EIGHTS[(i + levels) % EIGHTS.len()], groups(lo, hi));
+                let k = LEAVES[(i + levels) % LEAVES.len()];
+                let rows = levels * groups;
+                let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
+                let p = Params { n, groups, rows, lo, hi, first, m0, m1, m2, n0, n1, n2 };
+                let (keys, delta, thresholds) = (draw.halves(16), draw.words(n), draw.words(levels));
+                let leaves = (first == 0).then(|| draw.halves(groups * n * k as usize / 32));
+                let (mut msg, mut signs) = (poisoned(rows * n / 4), poisoned(words(n, rows)));
+                compare_leaf(k, &p, &keys, &delta, &thresholds, leaves.as_deref(), [&mut msg, &mut signs]);
+                let case = Case::new("compare_leaf", p.args(), words(n, rows)).bits(k).with(party(first));
+                let case = case.input("keys", &keys).input("delta", &delta).input("thresholds", &thresholds);
+                let case = case.output("msg", &msg).output("signs", &signs);
+                all.push(match leaves {
+                    Some(leaves) => case.input("leaves", &leaves),
+                    None => case,
+                });
             }
         }
     }
@@ -69,15 +102,20 @@ pub fn compare_level(draw: &mut Draw) -> Vec<Case> {
         for groups in 1..=4 {
             for first in [0, 1] {
                 let levels = draw.pick(&[1, 2, 3]);
-                let p = Params { n, groups, count: levels * n, first };
+                let [n0, n1, n2, m0, m1, m2, s0, s1, s2] = [(); 9].map(|_| draw.halves(1)[0]);
+                let p = Params { n, groups, levels, first, m0, m1, m2, s0, s1, s2, n0, n1, n2 };
                 let instances = levels * groups * n;
-                let [mine, theirs] = [(); 2].map(|_| draw.halves(instances.div_ceil(4)));
-                let [masks, products, next] = [instances, instances, p.count].map(|n| draw.words(n));
-                let mut msg = poisoned(p.count.div_ceil(4));
-                compare_level(&p, [&mine, &theirs], &masks, &products, &next, &mut msg);
-                let case = Case::new("compare_level", p.args(), p.count / 8).input("mine", &mine);
-                let case = case.input("theirs", &theirs).input("masks", &masks).input("products", &products);
-                all.push(case.input("next", &next).output("msg", &msg));
+                let [mine, theirs] = [(); 2].map(|_| draw.halves(instances / 4));
+                let keys = draw.halves(16);
+                let products = (first == 0).then(|| draw.halves(instances * 24 / 32));
+                let mut msg = poisoned(levels * n / 4);
+                compare_level(&p, &keys, [&mine, &theirs], products.as_deref(), &mut msg);
+                let case = Case::new("compare_level", p.args(), words(n, levels)).bits(24).with(party(first));
+                let case = case.input("keys", &keys).input("mine", &mine).input("theirs", &theirs).output("msg", &msg);
+                all.push(match products {
+                    Some(products) => case.input("products", &products),
+                    None => case,
+                });
             }
         }
     }
@@ -90,15 +128,90 @@ pub fn compare_final(draw: &mut Draw) -> Vec<Case> {
     for n in EIGHTS {
         for levels in [1, 2, 5] {
             for first in [0, 1] {
-                let p = Params { n, count: levels * n, hi: draw.within(2..=64), first };
-                let [mine, theirs] = [(); 2].map(|_| draw.halves(p.count.div_ceil(4)));
-                let [masks, products, delta, thresholds] = [p.count, p.count, n, levels].map(|n| draw.words(n));
-                let mut msg = poisoned(p.count.div_ceil(32));
-                compare_final(&p, [&mine, &theirs], &masks, &products, &delta, &thresholds, &mut msg);
-                let case = Case::new("compare_final", p.args(), p.count.div_ceil(32)).input("mine", &mine);
-                let case = case.input("theirs", &theirs).input("masks", &masks).input("products", &products);
-                all.push(case.input("delta", &delta).input("thresholds", &thresholds).output("msg", &msg));
+                let groups = draw.pick(&[1, 3]);
+                let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
+                let p = Params { n, groups, levels, first, m0, m1, m2, n0, n1, n2 };
+                let [mine, theirs] = [(); 2].map(|_| draw.halves(levels * n / 4));
+                let (keys, signs) = (draw.halves(16), draw.halves(words(n, levels * groups)));
+                let products = (first == 0).then(|| draw.halves(levels * n / 2));
+                let (mut msg, mut beta) = (poisoned(words(n, levels)), poisoned(words(n, levels)));
+                compare_final(&p, &keys, [&mine, &theirs], products.as_deref(), &signs, &mut msg, &mut beta);
+                let case = Case::new("compare_final", p.args(), words(n, levels)).with(party(first));
+                let case = case.input("keys", &keys).input("mine", &mine).input("theirs", &theirs);
+                let case = case.input("signs", &signs).output("msg", &msg).output("beta", &beta);
+                all.push(match products {
+                    Some(products) => case.input("products", &products),
+                    None => case,
+                });
             }
+        }
+    }
+    all
+}
+
+/// Rows, pairs of a row, width: of any size, and with `eights` of multiples of 8.
+fn levels(eights: bool) -> [(usize, usize, usize); 5] {
+    if eights {
+        [(1, 8, 16), (3, 8, 8), (2, 24, 40), (5, 56, 112), (1, 520, 1040)]
+    } else {
+        [(1, 1, 2), (7, 3, 5), (2, 39, 77), (33, 4, 7), (1, 500, 1000)]
+    }
+}
+
+pub fn pairs(draw: &mut Draw) -> Vec<Case> {
+    use reference::pairs::*;
+    let mut all = vec![];
+    for eights in [false, true] {
+        for (rows, half, width) in levels(eights) {
+            let p = Params { n: rows * half, half, width };
+            let (x, mut out) = (draw.words(rows * width), poisoned(p.n));
+            pairs(&p, &x, &mut out);
+            let case = Case::new("pairs", p.args(), p.n.div_ceil(8)).input("x", &x).output("out", &out);
+            all.push(if eights { case.with("EIGHTS") } else { case });
+        }
+    }
+    all
+}
+
+pub fn maximum(draw: &mut Draw) -> Vec<Case> {
+    use reference::maximum::*;
+    let mut all = vec![];
+    for (eights, k, first) in [false, true].into_iter().flat_map(|e| [(e, 24, 0), (e, 24, 1), (e, 32, 0), (e, 32, 1)]) {
+        for (rows, half, width) in levels(eights) {
+            let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
+            let n = rows * half;
+            let p = Params { n, half, width, first, m0, m1, m2, n0, n1, n2 };
+            let (keys, bits) = (draw.halves(16), draw.halves(n.div_ceil(32)));
+            let [delta, lam] = [(); 2].map(|_| draw.words(rows * width));
+            let dealt = (first == 0).then(|| draw.halves(n.next_multiple_of(8) * 2 * k as usize / 32));
+            let (mut out, mut msg) = (poisoned(n), poisoned(n.div_ceil(8) * k as usize / 4));
+            let x = Inputs { delta: &delta, lam: &lam, bits: &bits };
+            maximum(k, &p, &keys, &x, dealt.as_deref(), &mut out, &mut msg);
+            let case = Case::new("maximum", p.args(), n.div_ceil(16)).bits(k).with(party(first)).input("keys", &keys);
+            let case = case.input("delta", &delta).input("lam", &lam).input("bits", &bits);
+            let case = case.output("out", &out).output("msg", &msg);
+            let case = if eights { case.with("EIGHTS") } else { case };
+            all.push(match dealt {
+                Some(dealt) => case.input("dealt", &dealt),
+                None => case,
+            });
+        }
+    }
+    all
+}
+
+pub fn maximum_deal(draw: &mut Draw) -> Vec<Case> {
+    use reference::maximum_deal::*;
+    let mut all = vec![];
+    for n in EIGHTS {
+        for k in [24, 32] {
+            let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
+            let p = Params { n, n0, n1, n2 };
+            let (keys, lam, bits) = (draw.halves(16), draw.words(n), draw.halves(n.div_ceil(32)));
+            let mut msg = poisoned(2 * n * k as usize / 32);
+            maximum_deal(k, &p, &keys, &lam, &bits, &mut msg);
+            let case = Case::new("maximum_deal", p.args(), n / 8).bits(k).input("keys", &keys).input("lam", &lam);
+            all.push(case.input("bits", &bits).output("msg", &msg));
         }
     }
     all

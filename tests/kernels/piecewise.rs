@@ -1,19 +1,16 @@
 //! Piecewise polynomials.
 
+use masque_engine::gpu::Word;
 use masque_engine::reference;
 use reference::segment::NONE;
 
 use crate::case::{Case, Draw, EIGHTS, poisoned};
 
-/// Borders (below, above) of the segments between `thresholds` thresholds; with `always` also one that is always on.
-fn segments(thresholds: u32, always: bool) -> Vec<(u32, u32)> {
+/// Borders (below, above) of the segments between `thresholds` thresholds.
+fn segments(thresholds: u32) -> Vec<(u32, u32)> {
     let lower = |s: u32| if s == 0 { NONE } else { s - 1 };
     let upper = |s: u32| if s == thresholds { NONE } else { s };
-    let mut all: Vec<_> = (0..=thresholds).map(|s| (upper(s), lower(s))).collect();
-    if always && thresholds > 0 {
-        all.insert(1, (NONE, NONE));
-    }
-    all
+    (0..=thresholds).map(|s| (upper(s), lower(s))).collect()
 }
 
 /// A table with its shape.
@@ -39,8 +36,20 @@ impl Shape {
         if self.wide { self.degree * (1 + self.selected) } else { 0 }
     }
 
+    /// Whether there is nothing to select.
+    fn always(&self) -> bool {
+        self.thresholds == 0
+    }
+
+    /// Parameters that a kernel without a selection lacks.
+    fn args(&self, mut args: Vec<(&'static str, Word)>) -> Vec<(&'static str, Word)> {
+        args.retain(|(name, _)| !self.always() || !["segments", "levels"].contains(name));
+        args
+    }
+
     fn case(&self, case: Case) -> Case {
         let case = case.with(["D1", "D2", "D3", "D4"][self.degree - 1]);
+        let case = if self.always() { case.with("ALWAYS") } else { case };
         if self.wide { case.with("WIDE") } else { case }
     }
 }
@@ -49,8 +58,8 @@ fn shapes(draw: &mut Draw) -> Vec<Shape> {
     let mut all = vec![];
     for degree in 1..=4 {
         for thresholds in [0, 1, 3, 4] {
-            for (always, wide) in [(false, false), (true, false), (false, true), (true, true)] {
-                let segments = segments(thresholds, always);
+            for wide in [false, true] {
+                let segments = segments(thresholds);
                 let table = segments.iter().flat_map(|(below, above)| {
                     let mut row = vec![u64::from(*below), u64::from(*above)];
                     row.extend(draw.words(degree + 1));
@@ -79,15 +88,16 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
     for shape in shapes(draw) {
         for first in [0, 1] {
             let Shape { n, k, segments, degree, wide, .. } = shape;
-            let p = Params { n, k, segments, first };
+            let p = Params { n, k, segments, levels: shape.thresholds, first };
             let (delta, dealt) = (draw.words(n), draw.words((n * shape.words()).max(8)));
-            let bits = draw.halves((n * shape.thresholds).div_ceil(32));
+            let bits = draw.halves(n.div_ceil(32) * shape.thresholds);
             let other = draw.words(if wide { n * shape.changes() } else { n });
             let mut out = poisoned(n);
             let inputs = Inputs { delta: &delta, bits: &bits, dealt: &dealt, other: &other };
             piecewise(degree, wide, &p, &inputs, &shape.table, &mut out);
-            let case = shape.case(Case::new("piecewise", p.args(), n / 8)).input("delta", &delta).input("bits", &bits);
+            let case = shape.case(Case::new("piecewise", shape.args(p.args()), n / 8)).input("delta", &delta);
             let case = case.input("table", &shape.table).input("dealt", &dealt);
+            let case = if shape.always() { case } else { case.input("bits", &bits) };
             all.push(case.input(if wide { "change" } else { "lam" }, &other).output("out", &out));
         }
     }
@@ -97,14 +107,15 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
 pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise_deal::*;
     let mut all = vec![];
-    for shape in shapes(draw) {
+    for shape in shapes(draw).into_iter().filter(|s| s.words() > 0) {
         let Shape { n, k, segments, degree, wide, .. } = shape;
-        let p = Params { n, k, segments };
-        let (lam, masks) = (draw.words(n), draw.words(n * shape.thresholds));
+        let p = Params { n, k, segments, levels: shape.thresholds };
+        let (lam, bits) = (draw.words(n), draw.halves(n.div_ceil(32) * shape.thresholds));
         let (mut out, mut change) = (poisoned(n * shape.words()), poisoned(n * shape.changes()));
-        piecewise_deal(degree, &p, &lam, &masks, &shape.table, &mut out, wide.then_some(&mut change));
-        let case = shape.case(Case::new("piecewise_deal", p.args(), n / 8)).input("lam", &lam).input("masks", &masks);
-        let case = case.input("table", &shape.table).output("out", &out);
+        piecewise_deal(degree, &p, &lam, &bits, &shape.table, &mut out, wide.then_some(&mut change));
+        let case = shape.case(Case::new("piecewise_deal", shape.args(p.args()), n / 8)).input("lam", &lam);
+        let case = if shape.always() { case } else { case.input("bits", &bits).input("table", &shape.table) };
+        let case = case.output("out", &out);
         all.push(if wide { case.output("change", &change) } else { case });
     }
     all

@@ -1,5 +1,6 @@
 //! Random streams and the wire format.
 
+use masque_engine::correlated::elements_of_block;
 use masque_engine::reference;
 use reference::prg::ROUNDS;
 
@@ -8,6 +9,11 @@ use crate::case::{Case, Draw, SIZES, poisoned};
 /// Bits of an element on the wire.
 fn rings() -> impl Iterator<Item = u32> {
     (4..=64).step_by(4)
+}
+
+/// Blocks of a stream of `n` elements of `k` bits, a thread each.
+fn blocks(n: usize, k: u32) -> usize {
+    n.div_ceil(elements_of_block(k))
 }
 
 /// Words of a packed message, all of its last group.
@@ -28,7 +34,7 @@ pub fn prg(draw: &mut Draw) -> Vec<Case> {
             let (keys, block) = (draw.halves(16), draw.pick(&[0, 3, 1 << 20]));
             let p =
                 Params { n, k, key: draw.within(0..=1), n0: draw.within(0..=9), n1: draw.halves(1)[0], n2: 7, block };
-            let case = || Case::new("prg", p.args(), n.div_ceil(8)).bits(k).input("keys", &keys);
+            let case = || Case::new("prg", p.args(), blocks(n, k)).bits(k).input("keys", &keys);
             let expect = |twin: &dyn Fn(&mut [u64])| {
                 let mut out = poisoned(n);
                 twin(&mut out);
@@ -38,8 +44,7 @@ pub fn prg(draw: &mut Draw) -> Vec<Case> {
             if k == 64 {
                 all.push(case().with("CHACHA20").output("out", &expect(&|out| prg(20, &p, &keys, out))));
             }
-            all.push(case().with("BOTH").output("out", &expect(&|out| both(false, &p, &keys, out))));
-            all.push(case().with("BOTH").with("XOR").output("out", &expect(&|out| both(true, &p, &keys, out))));
+            all.push(case().with("BOTH").output("out", &expect(&|out| both(&p, &keys, out))));
         }
     }
     all
@@ -61,7 +66,7 @@ pub fn open(draw: &mut Draw) -> Vec<Case> {
                 let p = Params { n, k, from_, shift, key: draw.within(0..=1), n0, n1, n2, block, add };
                 let (mut lam, mut msg) = (poisoned(n), poisoned(packed(n, k)));
                 open(minus, &p, &keys, &x, &mut lam, &mut msg);
-                let case = Case::new("open", p.args(), n.div_ceil(8)).bits(k).input("keys", &keys).input("x", &x);
+                let case = Case::new("open", p.args(), blocks(n, k)).bits(k).input("keys", &keys).input("x", &x);
                 let case = case.output("lam", &lam).output("msg", &msg);
                 all.push(if minus { case.with("MINUS") } else { case });
             }
@@ -77,15 +82,12 @@ pub fn deal(draw: &mut Draw) -> Vec<Case> {
         for turn in 0..5 {
             let n = SIZES[(i + turn) % SIZES.len()];
             let (keys, c) = (draw.halves(16), draw.words(n));
-            for xor in [false, true] {
-                let ([n0, n1, n2], block) = ([(); 3].map(|_| draw.halves(1)[0]), draw.pick(&[0, 3, 1 << 20]));
-                let p = Params { n, k, n0, n1, n2, block };
-                let mut msg = poisoned(packed(n, k));
-                deal(xor, &p, &keys, &c, &mut msg);
-                let case = Case::new("deal", p.args(), n.div_ceil(8)).bits(k).input("keys", &keys).input("c", &c);
-                let case = case.output("msg", &msg);
-                all.push(if xor { case.with("XOR") } else { case });
-            }
+            let ([n0, n1, n2], block) = ([(); 3].map(|_| draw.halves(1)[0]), draw.pick(&[0, 3, 1 << 20]));
+            let p = Params { n, k, n0, n1, n2, block };
+            let mut msg = poisoned(packed(n, k));
+            deal(&p, &keys, &c, &mut msg);
+            let case = Case::new("deal", p.args(), blocks(n, k)).bits(k).input("keys", &keys).input("c", &c);
+            all.push(case.output("msg", &msg));
         }
     }
     all

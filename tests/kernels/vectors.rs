@@ -130,11 +130,11 @@ fn twelve_rounds_as_others_compute_them() {
         assert!(other == expected, "rand_chacha differs from chacha20");
         // Kernel and twin, also far into a stream.
         for block in [0, 1, 69, u32::MAX as usize - 1] {
-            let eight = prg::prg8(ROUNDS, &words(key), 0, [nonce[0], nonce[1], nonce[2]], block);
+            let words = prg::block(ROUNDS, &words(key), 0, [nonce[0], nonce[1], nonce[2]], block);
             let mut bytes = [0; 64];
             cipher.seek(64 * block as u64);
             cipher.apply_keystream(&mut bytes);
-            assert_eq!(bytemuck::cast_slice::<u64, u8>(&eight), bytes, "twin at block {block}");
+            assert_eq!(bytemuck::cast_slice::<u32, u8>(&words), bytes, "twin at block {block}");
             for r in &mut recorders {
                 let (kernel, nonce) = (Kernel::new("prg").bits(64), bytemuck::cast_slice(&nonce));
                 assert_eq!(stream(r, &kernel, key, nonce, block as u32, 8), bytes, "kernel at block {block}");

@@ -33,16 +33,14 @@ impl<'a> Seen<'a> {
     }
 
     fn bits(&mut self, b: Bits) -> Result<Bits, Error> {
-        let n = b.row() * b.thresholds;
-        if let Some(opened) = &b.opened {
-            let opened: Vec<u32> = self.ctx.rec.read_slice(opened, n.div_ceil(32))?;
-            self.words.extend(opened.iter().enumerate().map(|(i, w)| {
-                let left = (n - 32 * i).min(32);
-                u64::from(*w) << (64 - left) >> (64 - left)
-            }));
+        for words in b.opened.iter().chain([&b.masks]) {
+            let words: Vec<u32> = self.ctx.rec.read_slice(words, b.words())?;
+            self.words.extend(
+                (0..b.thresholds)
+                    .flat_map(|j| (0..b.n).map(move |e| (j, e)))
+                    .map(|(j, e)| u64::from(b.at(&words, j, e))),
+            );
         }
-        let masks: Vec<u64> = self.ctx.rec.read_slice(&b.masks, n)?;
-        self.words.extend(masks.iter().map(|m| m >> 8 & 1));
         Ok(b)
     }
 }
@@ -160,8 +158,9 @@ pub fn products(w: &World, ctx: &mut Ctx, secret: i64) -> Result<Vec<u64>, Error
     let z = truncate(seen.ctx, &z, 8)?;
     let narrow = open(seen.ctx, &z, 0, 36)?;
     let z = lift(seen.ctx, &narrow, 64)?;
-    seen.share(z)?;
-    let top = maximum(seen.ctx, &narrow, 32, 32, Window { lo: 4, hi: 28 })?;
+    let z = seen.share(z)?;
+    let narrow = open(seen.ctx, &z.reduced(24), 0, 24)?;
+    let top = maximum(seen.ctx, &narrow, 32, 32, Window { lo: 4, hi: 24 })?;
     seen.wire(top)?;
     let positive = w.share(seen.ctx, "positive", &constant(64, 5000), 40, 0)?;
     let positive = open(seen.ctx, &positive, 0, 40)?;

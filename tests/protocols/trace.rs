@@ -32,15 +32,18 @@ fn a_trace_holds_kernels_exchanges_and_waits() {
         assert!(count(Lane::Host, "read back") > 0, "{role:?}: read-backs");
         match role {
             Role::Dealer => {
-                let deals = |e: &&Event| e.lane == Lane::Device && e.name.split(", ").any(|n| n.starts_with("deal K"));
-                assert_eq!(events.iter().filter(deals).count(), 2, "the leaves and the products");
+                for kernel in ["compare_deal K60", "compare_products K16"] {
+                    assert_eq!(count(Lane::Device, kernel), 1, "{kernel}");
+                }
                 assert_eq!(count(Lane::Network, "corrections"), 1);
             }
             _ => {
-                assert_eq!(count(Lane::Device, "compare_leaf"), 1, "{role:?}: kernels");
+                let party = if role == Role::Client { "compare_leaf CLIENT K60" } else { "compare_leaf K60 SERVER" };
+                assert_eq!(count(Lane::Device, party), 1, "{role:?}: kernels");
                 assert_eq!(count(Lane::Network, "exchange"), 3, "{role:?}: exchanges");
                 let bytes: u64 = events.iter().filter(|e| e.name == "exchange").map(|e| e.bytes).sum();
-                assert_eq!(bytes, 3000 + 1000 + 125, "{role:?}: bytes");
+                // The bits of 32 whole groups of 32.
+                assert_eq!(bytes, 3000 + 1000 + 128, "{role:?}: bytes");
                 assert_eq!(count(Lane::Network, "corrections"), if role == Role::Server { 2 } else { 0 }, "{role:?}");
             }
         }

@@ -126,6 +126,8 @@ fn manifest_names_every_kernel_and_switch() {
         let defined = seen.iter().filter(|(f, _)| *f == file).flat_map(|(_, d)| d.clone());
         let defined: BTreeSet<_> = defined.filter(|d| !width(d)).collect();
         let own = switches(text);
+        // One of these comes with every width.
+        let own: BTreeSet<_> = own.into_iter().filter(|d| !["FULL", "HALF", "SHORT"].contains(&d.as_str())).collect();
         let idle: Vec<_> = own.iter().filter(|d| !defined.contains(d.as_str())).collect();
         assert!(idle.is_empty(), "{file}: no variant defines {idle:?}");
         let imported: BTreeSet<_> =

@@ -40,6 +40,15 @@ impl Key {
     }
 }
 
+/// Elements of `k` bits that one block of a stream holds: each takes 16, 32 or 64 bits of it, as few as it needs.
+pub fn elements_of_block(k: u32) -> usize {
+    match k {
+        0..=16 => 32,
+        17..=32 => 16,
+        _ => 8,
+    }
+}
+
 /// Where in a run a stream is drawn or a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Scope {

@@ -94,6 +94,12 @@ pub fn assemble(kernel: &Kernel, form: Form) -> String {
     let mut out = String::new();
     if let Some(k) = wire::width(&defines) {
         out = format!("const K: u32 = {k}u;\n");
+        // What part of a block an element of a stream takes (`shared/prg.wgsl`).
+        defines.push(match crate::correlated::elements_of_block(k) {
+            8 => "FULL",
+            16 => "HALF",
+            _ => "SHORT",
+        });
     }
     let mut done = Vec::new();
     expand(source(kernel.file), &defines, form, &mut done, &mut out);

@@ -79,6 +79,11 @@ fn rounding(degree: usize, fx: u32, border: f64) -> f64 {
 }
 
 impl Even {
+    /// Ring of x^2 before it is opened: what is cut, and what is left.
+    fn square_ring(&self) -> u32 {
+        (self.square - self.f + RING).next_multiple_of(4)
+    }
+
     /// Coefficients `c` of an even polynomial for `|x| <= border`.
     fn new(c: &[f64], border: f64, fx: u32, borders: (Option<usize>, Option<usize>)) -> Result<Self, Error> {
         let centre = border * border / 2.0;
@@ -193,7 +198,7 @@ pub fn activation(ctx: &mut Ctx, x: &Wire, table: &Piecewise, window: Window, f:
 
 fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window, f: u32) -> Result<Share, Error> {
     let square = match &p.even {
-        Some(e) => Some((polynomial(ctx, x, &[-e.centre, 0.0, 1.0], e.square, 64)?, e)),
+        Some(e) => Some((polynomial(ctx, x, &[-e.centre, 0.0, 1.0], e.square, e.square_ring())?, e)),
         None => None,
     };
     let also: Vec<_> = square.iter().map(|(s, e)| (s, e.square - e.f, RING)).collect();
@@ -242,7 +247,7 @@ fn whole_cost(n: usize, k: u32, p: &Plan, window: Window) -> Result<Cost, Error>
     let mut c = compare_cost(n, p.thresholds.len(), window);
     if let Some(e) = &p.even {
         // Shares the comparison's first round.
-        c = c + polynomial_cost(n, k)? + Cost { half_rounds: 0, ..open_cost(&[(n, RING)]) };
+        c = c + polynomial_cost(n, k, e.square_ring())? + Cost { half_rounds: 0, ..open_cost(&[(n, RING)]) };
         c = c + piecewise_cost(n, &e.table, RING, 64);
     }
     if let Some(t) = &p.wide {
@@ -257,7 +262,7 @@ fn whole_cost(n: usize, k: u32, p: &Plan, window: Window) -> Result<Cost, Error>
     Ok(c)
 }
 
-fn polynomial_cost(n: usize, k: u32) -> Result<Cost, Error> {
+fn polynomial_cost(n: usize, k: u32, to: u32) -> Result<Cost, Error> {
     let square = Segment { above: None, below: None, coefficients: vec![0.0, 0.0, 1.0] };
-    Ok(piecewise_cost(n, &Table::new(&[square], 0, 0)?, k, 64))
+    Ok(piecewise_cost(n, &Table::new(&[square], 0, 0)?, k, to))
 }

@@ -311,7 +311,7 @@ fn tile_cost(
     let short = reciprocal_ring(shape)?;
     let gain = f64::from(WEIGHT_FRACTION).exp2();
     let top = match top {
-        RowMaximum::Secure => maximum_cost(rows, shape.keys, LOGIT_RING, window)?,
+        RowMaximum::Secure => maximum_cost(rows, shape.keys, LOGIT_RING, window),
         RowMaximum::Revealed => reveal_cost(rows, shape.keys, LOGIT_RING),
     };
     Ok(matmul_cost(&tile.logits(shape), score_ring(ring, f, spec))

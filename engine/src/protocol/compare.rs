@@ -4,8 +4,10 @@
 //! The low bits are compared nibble by nibble on dealt one-hots, locally; one exchange of a masked byte combines four
 //! nibbles, a second one up to four such groups. The result stays masked: both parties learn `c = b ^ beta`.
 
+use super::dealt::Dealt;
 use super::open::Sealed;
 use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
+use crate::correlated::elements_of_block;
 use crate::gpu::{Buf, Kernel};
 use crate::{args, bufs};
 
@@ -31,32 +33,41 @@ impl Window {
     }
 }
 
-/// Masked bits `[x < T_j]` for every threshold and element. Rows are padded to whole groups of 8 elements.
+/// Masked bits `[x < T_j]` for every threshold and element: words `[n / 32 rounded up][thresholds]`, bit `e mod 32` of a word
+/// is element `e`'s.
 #[derive(Clone, Debug)]
 pub struct Bits {
     /// Elements of the wire.
     pub n: usize,
     /// Thresholds.
     pub thresholds: usize,
-    /// Opened bits `c`, packed, `[thresholds][n padded]` (none at the dealer).
+    /// Opened bits `c` (none at the dealer).
     pub opened: Option<Buf>,
-    /// Words `[thresholds][n padded]` whose bit 8 is the (share of the) mask `beta`.
+    /// The party's share of their masks `beta`, at the dealer the masks.
     pub masks: Buf,
 }
 
 impl Bits {
-    /// Elements of a row with its padding.
-    pub fn row(&self) -> usize {
-        row(self.n)
+    /// The bit of element `e` for threshold `j` among the words of a buffer.
+    pub fn at(&self, words: &[u32], j: usize, e: usize) -> u32 {
+        words[e / 32 * self.thresholds + j] >> (e % 32) & 1
     }
+
+    /// Words of a buffer.
+    pub fn words(&self) -> usize {
+        words(self.n, self.thresholds)
+    }
+}
+
+/// Words of 32 bits for `n` elements and some thresholds.
+fn words(n: usize, thresholds: usize) -> usize {
+    n.div_ceil(32) * thresholds
 }
 
 /// Kernels take eight elements a thread.
 pub(super) fn row(n: usize) -> usize {
     n.next_multiple_of(8)
 }
-
-const BETA_WORD: u32 = 12;
 
 /// Masked bits of the comparison of a wire with public thresholds (integers in the wire's units).
 ///
@@ -100,30 +111,25 @@ pub(super) fn compare_beside(
     let sealed = Sealed::new(ctx, also)?;
     assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
     let (n, groups, levels) = (row(x.n), window.groups(), thresholds.len());
-    let sign = hi - 1;
-    let leaves = ctx.deal(n * groups, window.leaf_bits(), true, |rec| {
-        let out = rec.words(n * groups)?;
-        rec.run(
-            &Kernel::new("compare_deal"),
-            args![n: n, groups: groups, lo: lo, hi: hi],
-            bufs![lam: &x.lam, out: &out],
-            n * groups / 8,
-        )?;
-        Ok(out)
+    let (rows, first, keys) = (levels * groups, ctx.first(), ctx.keys());
+    let leaf_bits = window.leaf_bits();
+    let leaves = ctx.deal_packed(n * groups, leaf_bits, |ctx, [n0, n1, n2], msg| {
+        let args = args![n: n, groups: groups, lo: lo, hi: hi, n0: n0, n1: n1, n2: n2];
+        let threads = (n * groups).div_ceil(elements_of_block(leaf_bits));
+        let kernel = Kernel::new("compare_deal").bits(leaf_bits);
+        Ok(ctx.rec.run(&kernel, args, bufs![keys: &keys, lam: &x.lam, msg: msg], threads)?)
     })?;
-    let instances = levels * groups * n;
-    let masks = ctx.mask_bits(instances, BETA_WORD)?;
-    let products = products(ctx, x, &masks, instances, sign, if groups > 1 { 24 } else { 16 })?;
-    let last = levels * n;
-    let second = if groups > 1 {
-        let m = ctx.mask_bits(last, BETA_WORD)?;
-        let p = self::products(ctx, x, &m, last, sign, 16)?;
-        Some((m, p))
+    let beta = ctx.rec.alloc(words(n, levels) * 4)?;
+    let [m0, m1, m2] = ctx.mask_address();
+    let masks = [m0, m1, m2];
+    let (products, second) = if groups > 1 {
+        let products = products(ctx, x, masks, rows, hi - 1, None)?;
+        let next = ctx.mask_address();
+        (products, Some((next, self::products(ctx, x, next, levels, hi - 1, Some(&beta))?)))
     } else {
-        None
+        (products(ctx, x, masks, rows, hi - 1, Some(&beta))?, None)
     };
-    let result_masks = second.as_ref().map_or(&masks, |s| &s.0).clone();
-    let mut bits = Bits { n: x.n, thresholds: levels, opened: None, masks: result_masks };
+    let mut bits = Bits { n: x.n, thresholds: levels, opened: None, masks: beta };
     let last_opening = |ctx: &mut Ctx, wires| -> Result<Sealed, Error> {
         let what = then(ctx, wires)?;
         Sealed::new(ctx, &what.iter().map(|(s, cut, k)| (s, *cut, *k)).collect::<Vec<_>>())
@@ -134,79 +140,95 @@ pub(super) fn compare_beside(
         return Ok((bits, wire));
     };
 
-    let first = ctx.first();
     // Dropping the low bits of delta and mask rounds the difference down or up, at random by its fraction: half a unit of
     // the window centres what may go wrong.
     let half = 1i64 << lo >> 1;
     let t: Vec<u64> = thresholds.iter().map(|t| (t + half) as u64).collect();
     let t = ctx.rec.upload_slice(&t)?;
-    let mut mine = ctx.rec.alloc(instances)?;
+    let mut mine = ctx.rec.alloc(rows * n)?;
+    let signs = ctx.rec.alloc(words(n, rows) * 4)?;
+    let [n0, n1, n2] = leaves.address();
+    let mut read = vec![("keys", &keys), ("delta", x.opened()), ("thresholds", &t), ("msg", &mine), ("signs", &signs)];
+    read.extend(leaves.packed("leaves"));
     ctx.rec.run(
-        &Kernel::new("compare_leaf"),
-        args![n: n, groups: groups, count: instances, lo: lo, hi: hi, first: first],
-        bufs![delta: x.opened(), thresholds: &t, leaves: &leaves, masks: &masks, msg: &mine],
-        instances / 8,
+        &leaves.kernel("compare_leaf").bits(leaf_bits),
+        args![n: n, groups: groups, rows: rows, lo: lo, hi: hi, first: first, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1,
+            n2: n2],
+        &read,
+        words(n, rows),
     )?;
-    let mut messages = vec![(&mine, instances as u64)];
+    let mut messages = vec![(&mine, (rows * n) as u64)];
     messages.extend(sealed.messages());
     let mut received = ctx.exchange(&messages)?;
     let mut theirs = received.remove(0);
     let wires = sealed.finish(ctx, &received)?;
     let sealed = last_opening(ctx, wires)?;
-    let mut last_products = products.clone();
-    if let Some((m, p)) = &second {
-        let p = p.as_ref().expect("a party's share");
-        let msg = ctx.rec.alloc(last)?;
+    let (mut last_masks, mut last_products) = (masks, products);
+    if let Some((next, p)) = second {
+        let msg = ctx.rec.alloc(levels * n)?;
+        let ([s0, s1, s2], [n0, n1, n2]) = (next, last_products.address());
+        let mut read = vec![("keys", &keys), ("mine", &mine), ("theirs", &theirs), ("msg", &msg)];
+        read.extend(last_products.packed("products"));
         ctx.rec.run(
-            &Kernel::new("compare_level"),
-            args![n: n, groups: groups, count: last, first: first],
-            bufs![mine: &mine, theirs: &theirs, masks: &masks, products: &products, next: m, msg: &msg],
-            last / 8,
+            &last_products.kernel("compare_level").bits(24),
+            args![n: n, groups: groups, levels: levels, first: first, m0: m0, m1: m1, m2: m2, s0: s0, s1: s1, s2: s2,
+                n0: n0, n1: n1, n2: n2],
+            &read,
+            words(n, levels),
         )?;
+        theirs = ctx.exchange(&[(&msg, (levels * n) as u64)])?.remove(0);
         mine = msg;
-        theirs = ctx.exchange(&[(&mine, last as u64)])?.remove(0);
-        last_products = p.clone();
+        (last_masks, last_products) = (next, p.expect("a party's share"));
     }
-    let words = last.div_ceil(32);
-    let msg = ctx.rec.alloc(words * 4)?;
+    let count = words(n, levels);
+    let msg = ctx.rec.alloc(count * 4)?;
+    let ([m0, m1, m2], [n0, n1, n2]) = (last_masks, last_products.address());
+    let mut read = vec![("keys", &keys), ("mine", &mine), ("theirs", &theirs), ("signs", &signs), ("msg", &msg)];
+    read.push(("beta", &bits.masks));
+    read.extend(last_products.packed("products"));
     ctx.rec.run(
-        &Kernel::new("compare_final"),
-        args![n: n, count: last, hi: hi, first: first],
-        bufs![mine: &mine, theirs: &theirs, masks: &bits.masks, products: &last_products, delta: x.opened(),
-            thresholds: &t, msg: &msg],
-        words,
+        &last_products.kernel("compare_final"),
+        args![n: n, groups: groups, levels: levels, first: first, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1, n2: n2],
+        &read,
+        count,
     )?;
-    let mut messages = vec![(&msg, last as u64 / 8)];
+    let mut messages = vec![(&msg, count as u64 * 4)];
     messages.extend(sealed.messages());
     let mut received = ctx.exchange(&messages)?;
     let other = received.remove(0);
     let wire = sealed.finish(ctx, &received)?.pop();
-    let opened = ctx.rec.alloc(words * 4)?;
-    ctx.rec.run(&Kernel::new("xor"), args![n: words], bufs![a: &msg, b: &other, out: &opened], words)?;
+    let opened = ctx.rec.alloc(count * 4)?;
+    ctx.rec.run(&Kernel::new("xor"), args![n: count], bufs![a: &msg, b: &other, out: &opened], count)?;
     bits.opened = Some(opened);
     Ok((bits, wire))
 }
 
-fn products(ctx: &mut Ctx, x: &Wire, masks: &Buf, count: usize, sign: u32, k: u32) -> Result<Option<Buf>, Error> {
-    ctx.deal(count, k, true, |rec| {
-        let out = rec.words(count)?;
-        rec.run(
-            &Kernel::new("compare_products"),
-            args![count: count, n: row(x.n), sign: sign],
-            bufs![masks: masks, lam: &x.lam, out: &out],
-            count / 8,
-        )?;
-        Ok(out)
+/// Deals the products of the masks at an address, for `rows` rows; where the comparison's result is masked by them, also the
+/// dealer's `beta`.
+fn products(
+    ctx: &mut Ctx,
+    x: &Wire,
+    [m0, m1, m2]: [u32; 3],
+    rows: usize,
+    sign: u32,
+    beta: Option<&Buf>,
+) -> Result<Option<Dealt>, Error> {
+    let (n, k, keys) = (row(x.n), if beta.is_some() { 16 } else { 24 }, ctx.keys());
+    ctx.deal_packed(rows * n, k, |ctx, [n0, n1, n2], msg| {
+        let mut used = vec![("keys", &keys), ("lam", &x.lam), ("msg", msg)];
+        used.extend(beta.map(|b| ("beta", b)));
+        let args = args![n: n, rows: rows, sign: sign, n0: n0, n1: n1, n2: n2, m0: m0, m1: m1, m2: m2];
+        Ok(ctx.rec.run(&Kernel::new("compare_products").bits(k), args, &used, words(n, rows))?)
     })
 }
 
 /// Cost of [`compare`]: online, each way, 1 byte per element, threshold and group of 16 window bits, a further byte for two
-/// or more groups, and 1 bit; offline at most 60 bits per element and group plus 16 (24) bits per threshold and group;
+/// or more groups, and 1 bit (in whole groups of 32 elements); offline at most 60 bits per element and group plus 16 (24) bits per threshold and group;
 /// 2 rounds, or 3 with several groups. Elements count in whole groups of 8.
 pub fn compare_cost(n: usize, thresholds: usize, window: Window) -> Cost {
     let (n, groups) = (row(n), window.groups());
     let (instances, last) = (n * groups * thresholds, n * thresholds);
-    let mut way = (instances + last / 8) as u64;
+    let mut way = (instances + words(n, thresholds) * 4) as u64;
     let mut offline = packed_bytes(n * groups, window.leaf_bits());
     let mut half_rounds = 4;
     if groups > 1 {

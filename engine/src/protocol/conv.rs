@@ -18,7 +18,7 @@ fn add(rec: &mut Recorder, mode: Mode, x: &Buf, w: &Buf, shape: &ConvShape, out:
 /// * Error: none. Cost: 0 online, `k` bits an *output* element offline, 0 rounds.
 pub fn conv2d(ctx: &mut Ctx, x: &Wire, w: &Wire, shape: &ConvShape) -> Result<Share, Error> {
     let (n, k) = (shape.positions() * shape.outputs, x.k.min(w.k));
-    let c = ctx.deal(n, k, false, |rec| {
+    let c = ctx.deal(n, k, |rec| {
         let out = rec.words(n)?;
         add(rec, Mode::Set, &x.lam, &w.lam, shape, &out)?;
         Ok(out)

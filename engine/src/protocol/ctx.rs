@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::dealt::Dealt;
 use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
-use crate::correlated::{Key, Scope};
+use crate::correlated::{Key, Scope, elements_of_block};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::net::{Address, Channel, Role};
 use crate::trace::Lane;
@@ -118,6 +119,16 @@ impl Ctx {
         self.wait
     }
 
+    /// The address of masks that kernels draw themselves, from [`Ctx::keys`].
+    pub(super) fn mask_address(&mut self) -> [u32; 3] {
+        self.draw()
+    }
+
+    /// The keys this role knows, as kernels read them.
+    pub(super) fn keys(&self) -> Buf {
+        self.keys.clone()
+    }
+
     /// The next stream address. Debug builds check that none is used twice.
     fn draw(&mut self) -> [u32; 3] {
         let purpose = self.draws;
@@ -136,20 +147,8 @@ impl Ctx {
 
     /// Random words: the party's own stream, or at the dealer the sum of both (not reduced mod 2^k).
     pub fn mask(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
-        self.random(n, k, false)
-    }
-
-    /// Random bits: the party's own stream, or at the dealer the exclusive or of both.
-    pub fn mask_bits(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
-        self.random(n, k, true)
-    }
-
-    fn random(&mut self, n: usize, k: u32, xor: bool) -> Result<Buf, Error> {
-        let kernel = match (self.role, xor) {
-            (Role::Dealer, false) => Kernel::new("prg").with("BOTH"),
-            (Role::Dealer, true) => Kernel::new("prg").with("BOTH").with("XOR"),
-            _ => Kernel::new("prg"),
-        };
+        let kernel = Kernel::new("prg");
+        let kernel = if self.role == Role::Dealer { kernel.with("BOTH") } else { kernel };
         let key = u32::from(self.role == Role::Server);
         let nonce = self.draw();
         self.stream(&kernel, n, k, key, nonce)
@@ -192,11 +191,12 @@ impl Ctx {
     ) -> Result<(), Error> {
         let [n0, n1, n2] = nonce;
         let keys = self.keys.clone();
+        let per = elements_of_block(k);
         self.rec.run_each(
             &kernel.clone().bits(k),
             args![k: k, key: key, n0: n0, n1: n1, n2: n2],
-            streams![keys: &keys => 0, out: out => 64],
-            (n, 8),
+            streams![keys: &keys => 0, out: out => 8 * per],
+            (n, per),
         )?;
         Ok(())
     }
@@ -209,11 +209,12 @@ impl Ctx {
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
         let add = if self.first() == 1 { (1u64 << shift) - 1 } else { 0 };
+        let per = elements_of_block(k);
         self.rec.run_each(
             &kernel,
             args![k: k, from_: from, shift: shift, key: 1 - self.first(), n0: n0, n1: n1, n2: n2, add: add],
-            streams![keys: &keys => 0, x: x => 64, lam: &lam => 64, msg: &msg => k as usize],
-            (n, 8),
+            streams![keys: &keys => 0, x: x => 8 * per, lam: &lam => 8 * per, msg: &msg => k as usize * per / 8],
+            (n, per),
         )?;
         Ok((lam, msg))
     }
@@ -290,30 +291,41 @@ impl Ctx {
         &mut self,
         n: usize,
         k: u32,
-        xor: bool,
         target: impl FnOnce(&mut Recorder) -> Result<Buf, Error>,
     ) -> Result<Option<Buf>, Error> {
+        let dealt = self.deal_packed(n, k, |ctx, [n0, n1, n2], msg| {
+            let c = target(&mut ctx.rec)?;
+            let kernel = Kernel::new("deal").bits(k);
+            let keys = ctx.keys.clone();
+            let (args, per) = (args![k: k, n0: n0, n1: n1, n2: n2], elements_of_block(k));
+            let streams = streams![keys: &keys => 0, c: &c => 8 * per, msg: msg => k as usize * per / 8];
+            Ok(ctx.rec.run_each(&kernel, args, streams, (n, per))?)
+        })?;
+        match dealt {
+            Some(Dealt::Stream(nonce)) => self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some),
+            Some(Dealt::Packed(msg)) => self.unpack(&msg, n, k).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Ctx::deal`] for kernels that draw and pack themselves: at the dealer `make` gets the address of the client's
+    /// stream and the message to fill, the value less that stream; parties get what their kernels read.
+    pub(super) fn deal_packed(
+        &mut self,
+        n: usize,
+        k: u32,
+        make: impl FnOnce(&mut Self, [u32; 3], &Buf) -> Result<(), Error>,
+    ) -> Result<Option<Dealt>, Error> {
         let nonce = self.draw();
         let [n0, n1, n2] = nonce;
         let bytes = packed_bytes(n, k);
         let at = Address { eval: n0, node: n1, tile: (n2 >> 16) as u16, purpose: n2 as u16 };
+        self.cost.offline += bytes;
         match self.role {
-            Role::Client => {
-                self.cost.offline += bytes;
-                self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some)
-            }
+            Role::Client => Ok(Some(Dealt::Stream(nonce))),
             Role::Dealer => {
-                let c = target(&mut self.rec)?;
                 let msg = self.packed(n, k)?;
-                let kernel = if xor { Kernel::new("deal").with("XOR") } else { Kernel::new("deal") }.bits(k);
-                let keys = self.keys.clone();
-                self.rec.run_each(
-                    &kernel,
-                    args![k: k, n0: n0, n1: n1, n2: n2],
-                    streams![keys: &keys => 0, c: &c => 64, msg: &msg => k as usize],
-                    (n, 8),
-                )?;
-                self.cost.offline += bytes;
+                make(self, nonce, &msg)?;
                 self.pending_bytes += bytes as usize;
                 self.pending.push((at, msg, bytes as usize));
                 if self.pending_bytes >= DEAL_BATCH || self.pending.len() >= 64 {
@@ -326,9 +338,7 @@ impl Ctx {
                 let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
                 self.waited_since(start, "corrections", at, bytes);
                 self.checked(at, &data, bytes)?;
-                self.cost.offline += bytes;
-                let msg = self.rec.upload(&data)?;
-                self.unpack(&msg, n, k).map(Some)
+                Ok(Some(Dealt::Packed(self.rec.upload(&data)?)))
             }
         }
     }

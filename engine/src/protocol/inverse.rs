@@ -21,6 +21,13 @@ pub struct Octaves {
 const FRACTION: u32 = 13;
 /// Ring in which it is opened.
 const RING: u32 = 16;
+/// Bits that the inverse of the largest border has, at least.
+const UNITS: u32 = 10;
+/// Fraction bits of an opened cubic, and its ring: it stays below 8.
+const CUBIC_FRACTION: u32 = 18;
+const CUBIC_RING: u32 = 24;
+/// From so many elements on, bytes and time count for more than a round.
+pub const MANY: usize = 1024;
 
 impl Octaves {
     /// Upper borders of the half octaves, `sqrt 2` apart.
@@ -67,41 +74,79 @@ fn cubic(p: f64, slack: f64) -> [f64; 4] {
 struct Plan {
     thresholds: Vec<i64>,
     scale: Table,
+    /// Ring of the scaled value before it is opened, and the bits cut from it.
+    scaled: (u32, u32),
     result: Table,
     drop: u32,
+    many: Option<Many>,
+}
+
+/// For many elements: the cubic once, and its opened value times the octave's factor.
+struct Many {
+    cubic: Table,
+    factors: Table,
+    to: u32,
+    drop: u32,
+}
+
+impl Many {
+    /// For a result with `f` bits in a ring of `ring`; none where what is left of 64 bits is too little for the factors.
+    fn new(c: &[f64; 4], factors: &[(usize, f64)], last: usize, f: u32, ring: u32) -> Result<Option<Self>, Error> {
+        // A factor's rounding is multiplied by a cubic of CUBIC bits: what it amounts to is cut off.
+        let drop = (CUBIC_FRACTION + 8).next_multiple_of(4);
+        if ring + drop > 64 {
+            return Ok(None);
+        }
+        let everywhere = Segment { above: None, below: None, coefficients: c.to_vec() };
+        let factors: Vec<Segment> = factors.iter().map(|(i, g)| segment(*i, last, vec![0.0, *g])).collect();
+        Ok(Some(Self {
+            cubic: Table::new(&[everywhere], FRACTION, 64 - CUBIC_RING + CUBIC_FRACTION)?,
+            factors: Table::new(&factors, CUBIC_FRACTION, f + drop)?,
+            to: ring + drop,
+            drop,
+        }))
+    }
+}
+
+/// A polynomial on half octave `i`, the last of which is `last`.
+fn segment(i: usize, last: usize, coefficients: Vec<f64>) -> Segment {
+    Segment { above: (i > 0).then(|| i - 1), below: (i < last).then_some(i), coefficients }
 }
 
 fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
     let borders = range.borders();
     let last = borders.len() - 1;
-    let sides = |i: usize| ((i > 0).then(|| i - 1), (i < last).then_some(i));
-    let segment = |i: usize, coefficients: Vec<f64>| {
-        let (above, below) = sides(i);
-        Segment { above, below, coefficients }
-    };
-    // v' = value / unit in [1/sqrt 2, 1) with 59 fraction bits, cut to FRACTION. 1 / unit has few bits for a large border:
-    // rather than the border itself its rounded stand-in is undone in the result.
-    let fraction = 64 - RING - 2 + FRACTION;
+    // v' = value / unit in [1/sqrt 2, 1), cut to FRACTION. 1 / unit has few bits for a large border: rather than the border
+    // itself its rounded stand-in is undone in the result.
+    let ring = (range.hi + RING - FRACTION + UNITS).next_multiple_of(4).min(64);
+    let fraction = ring - RING + FRACTION;
     let one = f64::from(fraction).exp2();
     let units: Vec<f64> = borders.iter().map(|u| one / (one / u).round()).collect();
     if !units.iter().zip(&borders).all(|(v, u)| (v / u - 1.0).abs() < 0.03) {
         return Err(Error::Range(format!("values up to 2^{} are too large to be inverted", range.hi)));
     }
-    let scale: Vec<Segment> = units.iter().enumerate().map(|(i, u)| segment(i, vec![0.0, 1.0 / u])).collect();
+    let scale: Vec<Segment> = units.iter().enumerate().map(|(i, u)| segment(i, last, vec![0.0, 1.0 / u])).collect();
     let scale = Table::new(&scale, 0, fraction)?;
     let c = cubic(power, range.slack());
     let top = units.iter().map(|u| gain * u.powf(power)).fold(0.0, f64::max) * 1.5;
     let fine = (60 - top.log2().ceil().max(-40.0) as i64).clamp(f as i64, 62) as u32;
     // The result's ring is that of a wire: a multiple of 4.
     let fine = f + (fine - f) / 4 * 4;
-    let result: Vec<Segment> = units
-        .iter()
-        .enumerate()
-        .map(|(i, u)| segment(i, c.iter().map(|a| a * gain * u.powf(power)).collect()))
-        .collect();
+    let drop = fine - f;
+    let factors: Vec<(usize, f64)> = units.iter().map(|u| gain * u.powf(power)).enumerate().collect();
+    let result: Vec<Segment> =
+        factors.iter().map(|(i, g)| segment(*i, last, c.iter().map(|a| a * g).collect())).collect();
     let result = Table::new(&result, FRACTION, fine)?;
     let thresholds = borders[..last].iter().map(|u| u.round() as i64).collect();
-    Ok(Plan { thresholds, scale, drop: fine - f, result })
+    let many = Many::new(&c, &factors, last, f, 64 - drop)?;
+    Ok(Plan { thresholds, scale, scaled: (ring, fraction - FRACTION), drop, result, many })
+}
+
+impl Plan {
+    /// For so many elements a round more is worth the bytes and the time that it saves.
+    fn many(&self, n: usize) -> Option<&Many> {
+        self.many.as_ref().filter(|_| n >= MANY)
+    }
 }
 
 /// `gain * value^power` for `power` -1 (reciprocal) or -1/2 (reciprocal square root); `value` is the wire's *integer*, so
@@ -111,12 +156,20 @@ fn plan(power: f64, gain: f64, range: Octaves, f: u32) -> Result<Plan, Error> {
 ///   (4.5 times for the reciprocal).
 /// * Error: relative 3e-4 at most (cubic 5e-5, or 1e-4 where the window is short; rounding of the scaled value 2^-13), plus one
 ///   unit of the result.
-/// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits.
+/// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits; for [`MANY`] elements or more one more, in which the
+///   cubic is opened and then multiplied by the octave's factor, instead of a cubic for every half octave.
 pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {
     let p = plan(power, gain, range, f)?;
     let bits = compare(ctx, x, &p.thresholds, range.window())?;
-    let scaled = piecewise(ctx, x, Some(&bits), &p.scale, 64)?;
-    let v = open(ctx, &scaled, scaled.f - FRACTION, RING)?;
+    let (ring, cut) = p.scaled;
+    let scaled = piecewise(ctx, x, Some(&bits), &p.scale, ring)?;
+    let v = open(ctx, &scaled, cut, RING)?;
+    if let Some(many) = p.many(x.n) {
+        let y = piecewise(ctx, &v, None, &many.cubic, 64)?;
+        let w = open(ctx, &y, 64 - CUBIC_RING, CUBIC_RING)?;
+        let y = piecewise(ctx, &w, Some(&bits), &many.factors, many.to)?;
+        return truncate(ctx, &y, many.drop);
+    }
     let y = piecewise(ctx, &v, Some(&bits), &p.result, 64)?;
     truncate(ctx, &y, p.drop)
 }
@@ -129,8 +182,16 @@ pub(super) fn result_ring(power: f64, gain: f64, range: Octaves, f: u32) -> Resu
 /// Cost of [`inverse`].
 pub fn inverse_cost(n: usize, wire: u32, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Cost, Error> {
     let p = plan(power, gain, range, f)?;
-    Ok(compare_cost(n, p.thresholds.len(), range.window())
-        + piecewise_cost(n, &p.scale, wire, 64)
-        + open_cost(&[(n, RING)])
-        + piecewise_cost(n, &p.result, RING, 64))
+    let scaled = compare_cost(n, p.thresholds.len(), range.window())
+        + piecewise_cost(n, &p.scale, wire, p.scaled.0)
+        + open_cost(&[(n, RING)]);
+    Ok(match p.many(n) {
+        Some(many) => {
+            scaled
+                + piecewise_cost(n, &many.cubic, RING, 64)
+                + open_cost(&[(n, CUBIC_RING)])
+                + piecewise_cost(n, &many.factors, CUBIC_RING, many.to)
+        }
+        None => scaled + piecewise_cost(n, &p.result, RING, 64),
+    })
 }

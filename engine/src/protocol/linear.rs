@@ -225,7 +225,7 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
     }
     let input = input.expect("every role has an operand");
     let matrix = w.matrix(ctx, layer)?;
-    let c = ctx.deal(out_len, k, false, |rec| {
+    let c = ctx.deal(out_len, k, |rec| {
         let out = rec.words(out_len)?;
         layer.apply(rec, Mode::Set, &input, &matrix, &out)?;
         Ok(out)

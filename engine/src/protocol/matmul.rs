@@ -87,7 +87,7 @@ pub fn matmul(ctx: &mut Ctx, a: &Wire, b: &Wire, shape: &MatmulShape) -> Result<
 /// As [`matmul`], with a right-hand side that was packed before.
 pub(super) fn matmul_right(ctx: &mut Ctx, a: &Wire, b: &Right, shape: &MatmulShape) -> Result<Share, Error> {
     let (n, k) = (shape.elements(), a.k.min(b.ring));
-    let c = ctx.deal(n, k, false, |rec| {
+    let c = ctx.deal(n, k, |rec| {
         let out = rec.words(n)?;
         shape.add(rec, Mode::Set, &a.lam, &b.terms[0], &out)?;
         Ok(out)

@@ -1,96 +1,102 @@
 //! Row maximum by a tournament: `max(a, b) = b + relu(a - b)`. Source: protocol.md section 7.
+//!
+//! A level pairs the first columns of a row with its last ones; in a row of odd width the middle column is in two pairs.
 
-use super::compare::compare_cost;
-use super::local::{Map, combine_wires};
-use super::open::open_cost;
-use super::piecewise::piecewise_cost;
-use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, compare, open, piecewise};
-use crate::gpu::Buf;
-use crate::kernels::{self, Element};
+use super::compare::{compare_cost, row};
+use super::open::{Sealed, open_cost};
+use super::{Cost, Ctx, Error, Window, Wire, compare, packed_bytes};
+use crate::gpu::{Buf, Kernel, Recorder};
+use crate::{args, bufs};
 
-fn relu_table() -> Result<Table, Error> {
-    Table::new(&[Segment { above: Some(0), below: None, coefficients: vec![0.0, 1.0] }], 0, 0)
+/// A level: rows, pairs of a row, and the width of its rows.
+#[derive(Clone, Copy)]
+struct Level {
+    rows: usize,
+    half: usize,
+    width: usize,
 }
 
-/// Columns `start..start + cols` of a `[rows, width]` wire.
-fn columns(ctx: &mut Ctx, w: &Wire, rows: usize, width: usize, start: usize, cols: usize) -> Result<Wire, Error> {
-    let mut take = |x: &Buf| -> Result<Buf, Error> {
-        let out = ctx.rec.words(rows * cols)?;
-        kernels::slice(&mut ctx.rec, Element::Ring, x, rows, width, (start, cols), &out)?;
+impl Level {
+    /// The levels of rows of a width, first to last.
+    fn of(rows: usize, cols: usize) -> impl Iterator<Item = Level> {
+        let widths = std::iter::successors(Some(cols), |w| Some(w.div_ceil(2)));
+        widths.take_while(|w| *w > 1).map(move |width| Level { rows, half: width.div_ceil(2), width })
+    }
+
+    /// Pairs of all rows.
+    fn pairs(self) -> usize {
+        self.rows * self.half
+    }
+
+    /// A kernel that reads pairs.
+    fn kernel(self, kernel: Kernel) -> Kernel {
+        let eights = self.half.is_multiple_of(8) && self.width.is_multiple_of(8);
+        if eights { kernel.with("EIGHTS") } else { kernel }
+    }
+
+    /// Differences of the pairs.
+    fn differences(self, rec: &mut Recorder, x: &Buf) -> Result<Buf, Error> {
+        let n = self.pairs();
+        let out = rec.words(n)?;
+        let args = args![n: n, half: self.half, width: self.width];
+        rec.run(&self.kernel(Kernel::new("pairs")), args, bufs![x: x, out: &out], n.div_ceil(8))?;
         Ok(out)
-    };
-    let lam = take(&w.lam)?;
-    let delta = w.delta.as_ref().map(&mut take).transpose()?;
-    Ok(Wire { n: rows * cols, delta, lam, fresh: w.fresh, ..*w })
+    }
+
+    /// The winners, opened.
+    fn winners(self, ctx: &mut Ctx, w: &Wire, window: Window) -> Result<Wire, Error> {
+        let (n, k) = (self.pairs(), w.k);
+        // A comparison asks the dealer for masks, and parties for what is opened.
+        let (lam, delta) = match &w.delta {
+            Some(delta) => (w.lam.clone(), Some(self.differences(&mut ctx.rec, delta)?)),
+            None => (self.differences(&mut ctx.rec, &w.lam)?, None),
+        };
+        let difference = Wire { n, delta, lam, fresh: false, ..*w };
+        let bits = compare(ctx, &difference, &[0], window)?;
+        let keys = ctx.keys();
+        let dealt = ctx.deal_packed(2 * row(n), k, |ctx, [n0, n1, n2], msg| {
+            let used = bufs![keys: &keys, lam: &difference.lam, bits: &bits.masks, msg: msg];
+            let args = args![n: row(n), n0: n0, n1: n1, n2: n2];
+            Ok(ctx.rec.run(&Kernel::new("maximum_deal").bits(k), args, used, row(n) / 8)?)
+        })?;
+        let (lam, msg) = match (&dealt, &bits.opened) {
+            (Some(dealt), Some(opened)) => {
+                let ([m0, m1, m2], [n0, n1, n2]) = (ctx.mask_address(), dealt.address());
+                let (out, msg, first) = (ctx.rec.words(n)?, ctx.packed(n, k)?, ctx.first());
+                let mut used = vec![("keys", &keys), ("delta", w.opened()), ("lam", &w.lam), ("bits", opened)];
+                used.extend(dealt.packed("dealt"));
+                used.extend([("out", &out), ("msg", &msg)]);
+                ctx.rec.run(
+                    &self.kernel(dealt.kernel("maximum").bits(k)),
+                    args![n: n, half: self.half, width: self.width, first: first, m0: m0, m1: m1, m2: m2, n0: n0,
+                        n1: n1, n2: n2],
+                    &used,
+                    n.div_ceil(16),
+                )?;
+                (out, Some(msg))
+            }
+            _ => (ctx.mask(n, k)?, None),
+        };
+        Sealed::ready(Wire { n, k, f: w.f, delta: None, lam, fresh: true }, msg).open(ctx)
+    }
 }
 
-/// Share of wire `b`, from its delta and mask.
-fn share(ctx: &mut Ctx, b: &Wire) -> Result<Share, Error> {
-    let buf = match &b.delta {
-        Some(d) => {
-            let out = ctx.rec.words(b.n)?;
-            let first = u64::from(ctx.first());
-            super::local::affine(&mut ctx.rec, b.n, (d, first), Some((&b.lam, u64::MAX, Map::SAME)), 0, &out)?;
-            Some(out)
-        }
-        None => None,
-    };
-    Ok(Share { n: b.n, k: b.k, f: b.f, buf })
-}
-
-/// Maximum of each row of a `[rows, cols]` wire, as a wire of the same ring.
+/// Maximum of each row of a `[rows, cols]` wire, as a wire of the same ring: 24 or 32 bits.
 ///
 /// * Needs differences inside the window. Error: the result is a value of the row within `2^(lo-1)` units per level of its
 ///   maximum; softmax does not mind, it is invariant under shifts.
 /// * Cost: see [`maximum_cost`]; 3 rounds for each of `ceil(log2 cols)` levels.
 pub fn maximum(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize, window: Window) -> Result<Wire, Error> {
-    let relu = relu_table()?;
-    let (mut w, mut width) = (x.clone(), cols);
-    while width > 1 {
-        let half = width / 2;
-        let a = columns(ctx, &w, rows, width, 0, half)?;
-        let b = columns(ctx, &w, rows, width, half, half)?;
-        let difference = combine_wires(ctx, &a, Some((&b, -1, Map::SAME)), 0)?;
-        let bits = compare(ctx, &difference, &[0], window)?;
-        let gain = piecewise(ctx, &difference, Some(&bits), &relu, w.k)?;
-        let base = share(ctx, &b)?;
-        let larger = super::add(ctx, &base, 1, &gain, 1, Map::SAME)?;
-        let opened = open(ctx, &larger, 0, w.k)?;
-        w = if width % 2 == 1 {
-            let odd = columns(ctx, &w, rows, width, 2 * half, 1)?;
-            join(ctx, &opened, &odd, rows, half)?
-        } else {
-            opened
-        };
-        width = half + width % 2;
-    }
-    Ok(w)
+    assert!([24, 32].contains(&x.k), "a tournament in a ring of 24 or 32 bits, got {}", x.k);
+    Level::of(rows, cols).try_fold(x.clone(), |w, level| level.winners(ctx, &w, window))
 }
 
-/// `[rows, cols]` with one more column.
-fn join(ctx: &mut Ctx, a: &Wire, b: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
-    let n = rows * (cols + 1);
-    let mut put = |x: &Buf, y: &Buf| -> Result<Buf, Error> {
-        let out = ctx.rec.words(n)?;
-        kernels::concat(&mut ctx.rec, Element::Ring, rows, (x, cols), (y, 1), &out)?;
-        Ok(out)
-    };
-    let lam = put(&a.lam, &b.lam)?;
-    let delta = match (&a.delta, &b.delta) {
-        (Some(x), Some(y)) => Some(put(x, y)?),
-        _ => None,
-    };
-    Ok(Wire { n, delta, lam, fresh: false, ..*a })
-}
-
-/// Cost of [`maximum`].
-pub fn maximum_cost(rows: usize, cols: usize, k: u32, window: Window) -> Result<Cost, Error> {
-    let relu = relu_table()?;
-    let (mut width, mut total) = (cols, Cost::default());
-    while width > 1 {
-        let n = rows * (width / 2);
-        total = total + compare_cost(n, 1, window) + piecewise_cost(n, &relu, k, k) + open_cost(&[(n, k)]);
-        width = width / 2 + width % 2;
-    }
-    Ok(total)
+/// Cost of [`maximum`]: for each pair that of a comparison, `k` bits each way for its winner, and `2 k` bits offline. A level
+/// of `w` columns has `w / 2` pairs a row, rounded up.
+pub fn maximum_cost(rows: usize, cols: usize, k: u32, window: Window) -> Cost {
+    Level::of(rows, cols).fold(Cost::default(), |total, level| {
+        let n = level.pairs();
+        let dealt = Cost { offline: packed_bytes(2 * row(n), k), ..Cost::default() };
+        total + compare_cost(n, 1, window) + dealt + open_cost(&[(n, k)])
+    })
 }

@@ -11,6 +11,7 @@ mod conv;
 mod copy;
 mod cost;
 mod ctx;
+mod dealt;
 mod inverse;
 mod linear;
 mod local;

@@ -14,7 +14,7 @@ pub fn multiply(ctx: &mut Ctx, x: &Wire, y: &Wire, map: Map) -> Result<Share, Er
     let Map { od, om, id, im } = map;
     let (same, eights) = (map == Map::SAME, (x.n, 8));
     let kernel = if same { Kernel::new("multiply").with("SAME") } else { Kernel::new("multiply") };
-    let c = ctx.deal(x.n, k, false, |rec| {
+    let c = ctx.deal(x.n, k, |rec| {
         let out = rec.words(x.n)?;
         let (kernel, lx, ly) = (kernel.clone().with("DEALER"), &x.lam, &y.lam);
         if same {
@@ -57,7 +57,7 @@ pub fn multiply_cost(n: usize, k: u32) -> Cost {
 /// * Before: masked wire in a ring that holds the sum. After: additive share of the groups with `2 f` fraction bits.
 /// * Error: none. Cost: 0 online, `k` bits a *group* offline, 0 rounds.
 pub fn square_sums(ctx: &mut Ctx, x: &Wire, groups: &Groups) -> Result<Share, Error> {
-    let c = ctx.deal(groups.count(), x.k, false, |rec| {
+    let c = ctx.deal(groups.count(), x.k, |rec| {
         Ok(groups.run(rec, &Kernel::new("reduce").with("SQUARE"), &x.lam, None, 0)?)
     })?;
     let buf = match c {

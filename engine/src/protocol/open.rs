@@ -45,6 +45,17 @@ impl Sealed {
         Ok(sealed)
     }
 
+    /// A wire whose own message is ready (the dealer has none).
+    pub(super) fn ready(wire: Wire, message: Option<Buf>) -> Self {
+        Self { wires: vec![wire], messages: message.into_iter().collect() }
+    }
+
+    /// Exchanges the messages, in a round of their own; for one wire.
+    pub(super) fn open(self, ctx: &mut Ctx) -> Result<Wire, Error> {
+        let theirs = if ctx.is_party() { ctx.exchange(&self.messages())? } else { vec![] };
+        Ok(self.finish(ctx, &theirs)?.remove(0))
+    }
+
     /// What a party sends, in order (nothing at the dealer).
     pub(super) fn messages(&self) -> Vec<(&Buf, u64)> {
         self.messages.iter().zip(&self.wires).map(|(m, w)| (m, packed_bytes(w.n, w.k))).collect()
@@ -78,7 +89,7 @@ pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     assert!(w.fresh && w.k < to, "a fresh wire of fewer than {to} bits");
     let bits = carry_bits(w.k, to);
     let part = |ctx: &mut Ctx, at: u32| {
-        ctx.deal(w.n, bits, false, |rec| {
+        ctx.deal(w.n, bits, |rec| {
             let out = rec.words(w.n)?;
             rec.run_each(&Kernel::new("bit"), args![at: at], streams![x: &w.lam => 64, out: &out => 64], (w.n, 8))?;
             Ok(out)

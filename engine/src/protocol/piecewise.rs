@@ -7,8 +7,8 @@
 use super::compare::row;
 use super::open::carry_bits;
 use super::{Bits, Cost, Ctx, Error, Role, Share, Wire, packed_bytes};
+use crate::args;
 use crate::gpu::{Buf, Kernel};
-use crate::{args, bufs};
 
 /// A polynomial on `T_above <= x < T_below`.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ impl Table {
     /// Encodes segments for a wire with `fx` fraction bits and a result with `f`: the coefficient of `x^j` becomes
     /// `round(a_j 2^(f - j fx))`.
     pub fn new(segments: &[Segment], fx: u32, f: u32) -> Result<Self, Error> {
+        let selected = segments.iter().filter(|s| s.above.is_some() || s.below.is_some()).count();
+        assert!(selected == segments.len() || segments.len() == 1, "a polynomial that is on everywhere is alone");
         let degree = segments.iter().map(|s| s.coefficients.len() - 1).max().unwrap_or(0).max(1);
         assert!(degree <= 4, "polynomials of degree 4 at most, got {degree}");
         let mut rows = Vec::new();
@@ -51,7 +53,6 @@ impl Table {
                 rows.push(v as i64 as u64);
             }
         }
-        let selected = segments.iter().filter(|s| s.above.is_some() || s.below.is_some()).count();
         Ok(Self { rows, segments: segments.len(), selected, degree, f })
     }
 
@@ -72,9 +73,15 @@ impl Table {
         words.max(changes)
     }
 
+    /// Whether this is one polynomial, everywhere.
+    fn always(&self) -> bool {
+        self.selected == 0
+    }
+
     /// The kernel for this degree.
     fn kernel(&self, file: &'static str, wide: bool) -> Kernel {
         let kernel = Kernel::new(file).with(["D1", "D2", "D3", "D4"][self.degree - 1]);
+        let kernel = if self.always() { kernel.with("ALWAYS") } else { kernel };
         if wide { kernel.with("WIDE") } else { kernel }
     }
 }
@@ -95,47 +102,47 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     let segments = table.segments;
     // What is not read is bound all the same.
     let none = ctx.rec.alloc(64)?;
-    let masks = bits.map_or(&x.lam, |b| &b.masks);
+    let levels = bits.map_or(0, |b| b.thresholds);
+    let masks = bits.map_or(&none, |b| &b.masks);
     let mut targets = None;
     if ctx.role == Role::Dealer {
         let (out, change) = (ctx.rec.words(n_words.max(8))?, ctx.rec.words(n_changes.max(8))?);
-        let kernel = table.kernel("piecewise_deal", wide);
-        let args = args![n: n, k: x.k, segments: segments];
+        let mut args = args![n: n, k: x.k].to_vec();
+        let mut used = vec![("lam", &x.lam), ("out", &out)];
+        if !table.always() {
+            args.extend(args![segments: segments, levels: levels]);
+            used.extend([("bits", masks), ("table", &rows)]);
+        }
         if wide {
-            let bufs = bufs![lam: &x.lam, masks: masks, table: &rows, out: &out, change: &change];
-            ctx.rec.run(&kernel, args, bufs, n / 8)?;
-        } else if words > 0 {
-            ctx.rec.run(&kernel, args, bufs![lam: &x.lam, masks: masks, table: &rows, out: &out], n / 8)?;
+            used.push(("change", &change));
+        }
+        if words > 0 {
+            ctx.rec.run(&table.kernel("piecewise_deal", wide), &args, &used, n / 8)?;
         }
         targets = Some((out, change));
     }
     let target = |which: fn(&(Buf, Buf)) -> &Buf| which(targets.as_ref().expect("made at the dealer")).clone();
     let mut dealt = None;
     if words > 0 {
-        dealt = ctx.deal(n_words, to, false, |_| Ok(target(|t| &t.0)))?;
+        dealt = ctx.deal(n_words, to, |_| Ok(target(|t| &t.0)))?;
     }
     let mut change = None;
     if wide {
-        change = ctx.deal(n_changes, carry_bits(x.k, to), false, |_| Ok(target(|t| &t.1)))?;
+        change = ctx.deal(n_changes, carry_bits(x.k, to), |_| Ok(target(|t| &t.1)))?;
     }
     let mut buf = None;
     if ctx.is_party() {
         let out = ctx.rec.words(n)?;
         let bits = bits.and_then(|b| b.opened.as_ref()).unwrap_or(&none);
         let dealt = dealt.as_ref().unwrap_or(&none);
-        let kernel = table.kernel("piecewise", wide);
-        let args = args![n: n, k: x.k, segments: segments, first: ctx.first()];
-        let (delta, lam) = (x.opened(), &x.lam);
-        match &change {
-            Some(change) => {
-                let bufs = bufs![delta: delta, bits: bits, table: &rows, dealt: dealt, change: change, out: &out];
-                ctx.rec.run(&kernel, args, bufs, n / 8)?;
-            }
-            None => {
-                let bufs = bufs![delta: delta, bits: bits, table: &rows, dealt: dealt, lam: lam, out: &out];
-                ctx.rec.run(&kernel, args, bufs, n / 8)?;
-            }
+        let mut args = args![n: n, k: x.k, first: ctx.first()].to_vec();
+        let mut used = vec![("delta", x.opened()), ("table", &rows), ("dealt", dealt), ("out", &out)];
+        used.push(change.as_ref().map_or(("lam", &x.lam), |c| ("change", c)));
+        if !table.always() {
+            args.extend(args![segments: segments, levels: levels]);
+            used.push(("bits", bits));
         }
+        ctx.rec.run(&table.kernel("piecewise", wide), &args, &used, n / 8)?;
         buf = Some(out);
     }
     Ok(Share { n: x.n, k: to, f: table.f, buf })

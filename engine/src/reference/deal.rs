@@ -1,22 +1,23 @@
 //! The dealer's correction for the server.
 
 use super::pack::pack8;
-use super::prg::{ROUNDS, prg8};
+use super::prg::{ROUNDS, element};
+use crate::correlated::elements_of_block;
 
 params!(
     /// As in the shader.
     Params { n: usize, k: u32, n0: u32, n1: u32, n2: u32, block: usize }
 );
 
-/// Without switches, and with `xor` for `XOR`.
-pub fn deal(xor: bool, p: &Params, keys: &[u32], c: &[u64], msg: &mut [u32]) {
+/// Without switches.
+pub fn deal(p: &Params, keys: &[u32], c: &[u64], msg: &mut [u32]) {
     for t in 0..p.n.div_ceil(8) {
-        let l = prg8(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], p.block + t);
         let mut s = [0u64; 8];
         for i in 0..8 {
             let at = t * 8 + i;
             if at < p.n {
-                s[i] = if xor { c[at] ^ l[i] } else { c[at].wrapping_sub(l[i]) };
+                let l = element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at);
+                s[i] = c[at].wrapping_sub(l);
             }
         }
         pack8(s, p.k, t, msg);

@@ -5,7 +5,7 @@ use super::segment::{NONE, indicator};
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, segments: usize, first: u32 }
+    Params { n: usize, k: u32, segments: usize, levels: usize, first: u32 }
 );
 
 /// c_i(u), the coefficient of z^i in P(u + z): sum over j of binomial(j, i) c_j u^(j - i).
@@ -50,7 +50,7 @@ pub fn piecewise(degree: usize, wide: bool, p: &Params, x: &Inputs<'_>, table: &
         for row in table.chunks(3 + degree).take(p.segments) {
             let (b0, b1, c) = (row[0] as u32, row[1] as u32, &row[2..]);
             let selective = b0 != NONE || b1 != NONE;
-            let q = if selective { indicator(p.n, x.bits, b0, b1, t) } else { 1 };
+            let q = if selective { indicator(p.levels, x.bits, b0, b1, t) } else { 1 };
             for i in 0..=degree {
                 let first = powers + chosen * (degree + 1);
                 let beta_power = match (selective, i) {

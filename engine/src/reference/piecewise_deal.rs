@@ -1,11 +1,11 @@
 //! Dealer's words for piecewise polynomials.
 
-use super::ring::{r_bit, r_low};
+use super::ring::r_low;
 use super::segment::NONE;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, segments: usize }
+    Params { n: usize, k: u32, segments: usize, levels: usize }
 );
 
 /// `((m - 2^k t)^i - m^i) / 2^k` for the signed reading of a mask m, whose top bit is t.
@@ -21,7 +21,7 @@ pub fn piecewise_deal(
     degree: usize,
     p: &Params,
     lam: &[u64],
-    masks: &[u64],
+    beta: &[u32],
     table: &[u64],
     out: &mut [u64],
     change: Option<&mut [u64]>,
@@ -39,10 +39,13 @@ pub fn piecewise_deal(
             if bounds == [NONE; 2] {
                 continue;
             }
-            let beta = bounds.iter().filter(|b| **b != NONE).fold(0, |v, b| v ^ r_bit(masks[*b as usize * p.n + t], 8));
-            words.extend(degrees.clone().map(|i| u64::from(beta).wrapping_mul(l.wrapping_pow(i))));
-            words.push(beta.into());
-            changes.extend(degrees.clone().map(|i| u64::from(beta).wrapping_mul(changed(l, p.k, i))));
+            let bit = bounds
+                .iter()
+                .filter(|b| **b != NONE)
+                .fold(0, |v, b| v ^ beta[t / 32 * p.levels + *b as usize] >> (t % 32) & 1);
+            words.extend(degrees.clone().map(|i| u64::from(bit).wrapping_mul(l.wrapping_pow(i))));
+            words.push(bit.into());
+            changes.extend(degrees.clone().map(|i| u64::from(bit).wrapping_mul(changed(l, p.k, i))));
         }
         words.iter().enumerate().for_each(|(w, v)| out[w * p.n + t] = *v);
         if wide {

@@ -167,11 +167,12 @@ fn words(ctx: &mut Ctx, output: &Output) -> Result<Words> {
         }
         Output::Bits(b) => {
             let packed = b.opened.as_ref().ok_or("a party's bits are open")?;
-            let packed: Vec<u32> = ctx.rec.read_slice(packed, b.n.div_ceil(32))?;
-            let opened = (0..b.n).map(|i| u64::from(packed[i / 32] >> (i % 32) & 1)).collect();
-            // The mask is bit 8 of its word; the two parties' are added by exclusive or.
-            let masks: Vec<u64> = ctx.rec.read_slice(&b.masks, b.n)?;
-            Words { own: masks.iter().map(|m| m >> 8 & 1).collect(), opened: Some(opened), k: 1, f: 0 }
+            let [opened, masks] = [packed, &b.masks].map(|buf| -> Result<Vec<u64>> {
+                let packed: Vec<u32> = ctx.rec.read_slice(buf, b.words())?;
+                Ok((0..b.n).map(|i| b.at(&packed, 0, i).into()).collect())
+            });
+            // The two parties' masks are added by exclusive or.
+            Words { own: masks?, opened: Some(opened?), k: 1, f: 0 }
         }
     })
 }

@@ -11,6 +11,7 @@ use masque_engine::protocol::RowMaximum;
 use masque_models::{Extents, ModuleConfig, Network};
 
 use super::bench::{approximation, command_line, link};
+use super::networks::Size;
 use crate::bench::modules::{self, Source};
 use crate::bench::step::{self, Look, Report, Trace, Wanted};
 use crate::cli::GpuArgs;
@@ -29,8 +30,8 @@ pub struct StepArgs {
     #[arg(long, value_enum, default_value_t)]
     pub module: Module,
     /// Height and width of the latent [default: what the model was trained for; 64 for sd15]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub latent: Option<u16>,
+    #[arg(long, value_name = "N|HxW")]
+    pub latent: Option<Size>,
     /// Functions that stand in for SiLU, GeLU, exp: precise, loose, cipherdm
     #[arg(long, value_name = "NAME", default_value = "loose", value_parser = approximation)]
     pub approx: approx::Approx,
@@ -145,7 +146,7 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
         if args.module == Module::Text {
             return Err("--latent has no meaning for a text encoder; leave it out".into());
         }
-        extents = Extents { sample: Some([usize::from(latent); 2]), ..extents };
+        extents = Extents { sample: Some(latent.0), ..extents };
     }
     let batch = usize::from(args.batch);
     let forward = modules::example(&network.config, batch, extents)?;
