@@ -24,9 +24,9 @@ struct Free {
     now: u64,
 }
 
-/// Free memory of so many bytes is kept whatever is in use, and beyond that a quarter of what is in use: tensors of a large
+/// A quarter of what is in use is kept as free memory, but no less and no more than this: tensors of a large
 /// network come in many sizes, and each would keep memory of its own.
-const KEPT: u64 = 256 << 20;
+const KEPT: (u64, u64) = (256 << 20, 1 << 30);
 
 impl Free {
     fn put(&mut self, buffer: wgpu::Buffer) {
@@ -77,7 +77,7 @@ impl Pool {
     fn trim(&self) {
         let mut free = self.free.lock().expect("buffer pool");
         let used = self.allocated.load(Ordering::Relaxed) - free.bytes;
-        let freed = free.trim(KEPT.max(used / 4));
+        let freed = free.trim((used / 4).clamp(KEPT.0, KEPT.1));
         self.allocated.fetch_sub(freed, Ordering::Relaxed);
     }
 

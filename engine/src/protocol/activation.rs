@@ -18,11 +18,11 @@
 //! | table | even part | u's fraction bits | direct part | bytes each way | offline | MSE ratio at 10, 12 bits |
 //! | --- | --- | --- | --- | --- | --- | --- |
 //! | ReLU | | | | 4.125 | 29 | |
-//! | precise SiLU | degree 3 | 10 | degree 2 | 10.375 | 234 | 1.018, 1.006 |
-//! | loose SiLU | degree 4 | 8 | | 9.25 | 200 | 1.007, 1.003 |
-//! | precise GELU | degree 3 | 11 | degree 3 | 10.375 | 260 | 1.003, 1.000 |
+//! | precise SiLU | degree 3 | 10 | degree 2 | 10.375 | 216 | 1.018, 1.006 |
+//! | loose SiLU | degree 4 | 8 | | 9.25 | 182 | 1.007, 1.003 |
+//! | precise GELU | degree 3 | 11 | degree 3 | 10.375 | 242 | 1.003, 1.000 |
 //! | loose GELU (x with 10 bits) | | | degree 4 | 7.25 | 152 | 0.999 |
-//! | loose GELU (x with more) | degree 2 | 11 | degree 1 | 9.25 | 183 | 1.000 |
+//! | loose GELU (x with more) | degree 2 | 11 | degree 1 | 9.25 | 167 | 1.000 |
 //!
 //! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs. From 2^-7 up its ratio is 1.03.
 

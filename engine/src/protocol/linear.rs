@@ -96,9 +96,11 @@ enum Matrix {
 }
 
 /// Client and dealer keep matrices of up to this many weights ready for products. Of larger ones the client keeps the
-/// messages and the dealer nothing, and both make them ready again for every evaluation, which takes some nanoseconds a
+/// messages, unless these are hardly smaller, and the dealer nothing, and both make them ready again for every evaluation, which takes some nanoseconds a
 /// weight, and next to nothing beside their product with many rows.
 const KEPT: usize = 1 << 20;
+/// Largest ring in which messages are so much smaller than whole words that the client keeps these instead.
+const PACKED: u32 = 56;
 
 /// What a role keeps of a layer's weights for the session: the server W with the bias, the client E, the dealer B.
 pub struct ServerWeights {
@@ -132,7 +134,7 @@ pub struct FixedWeights {
 /// Distributes a layer's weights, once per session.
 ///
 /// * Before: the server knows W. After: the client knows `E = W - B mod 2^k`, which is uniform.
-/// * Memory: of a large matrix the client keeps `k` bits a weight, the server 16 where they are enough, the dealer nothing.
+/// * Memory: of a large matrix the client keeps `k` bits a weight (64 from 60 on), the server 16 where they are enough, the dealer nothing.
 /// * Cost: `k` bits per weight, server to client, in a message for every 2^24 weights.
 pub fn share_weights(
     ctx: &mut Ctx,
@@ -169,7 +171,7 @@ pub fn share_weights(
             for r in &pieces {
                 messages.push(ctx.server_to_client(None, packed_bytes(r.len(), k))?.expect("the client receives"));
             }
-            if n > KEPT {
+            if n > KEPT && k <= PACKED {
                 return Ok(ServerWeights { matrix: Matrix::Received(messages), k, f });
             }
             let e = unpacked(ctx, &messages, n, k)?;
