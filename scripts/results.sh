@@ -28,11 +28,10 @@ run mini-sd mini-sd-eta 200 $few --approx exact,loose --method none,guidance --g
 run mini-sd mini-sd-snr 200 $few --approx exact,loose --method none,guidance --guidance-weight snr
 run mini-sd mini-sd-pcm 200 --model assets/mini-sd --approx loose --method none,guidance --sampler pcm --steps 4,8
 run mini-sd mini-sd-methods 80 $few --approx exact,loose --method none,guidance,pag,fks
-run mini-sd mini-sd-stress 80 $few --approx loose --stress --method none,guidance
+run mini-sd mini-sd-stress 80 $few --approx loose --stress bits:6,bits:4,bits:3,bits:2,exp-degree:2 \
+    --method none,guidance
 run mini-sd mini-sd-stress-snr 80 $few --approx loose --stress bits:3,bits:2,exp-degree:1,degree:2,border:1 \
     --method none,guidance --guidance-weight snr --guidance-cap 0.5 --guidance-eta 0.05,0.1,0.2,0.5
 run mini-sd mini-sd-shares 20 $few --approx loose --mode plain,secure --method none,guidance
 run binary-mnist binary-mnist-20 500 $one --approx exact,precise,loose,cipherdm --method none,guidance
-run binary-mnist binary-mnist-readings 200 $one --approx cipherdm --method none,guidance --guidance-weight snr
-run binary-mnist binary-mnist-stress 80 $one --approx loose --stress --method none,guidance
 run binary-mnist binary-mnist-shares 32 $one --approx loose --mode plain,secure --method none,guidance
