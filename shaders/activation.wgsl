@@ -1,14 +1,15 @@
-// out[i] = f(x[i]); f: 0 silu, 1 quick_gelu, 2 gelu. One thread per element.
+// out[i] = f(x[i]); f: 0 silu, 1 quick_gelu, 2 gelu. One thread per F.
 struct Params { n: u32, f: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>; // [n]
-@group(0) @binding(2) var<storage, read_write> out: array<f32>; // [n]
+@group(0) @binding(1) var<storage, read> x: array<F>; // [n]
+@group(0) @binding(2) var<storage, read_write> out: array<F>; // [n]
 #import thread
+#import lane
 #import exp
 
 // erfc(z) = t exp(tail(t) - z^2), t = 1 / (1 + z / 2), z >= 0, to 1.2e-7 relative (Numerical Recipes, section 6.2).
-fn tail(t: f32) -> f32 {
-    var q = 0.17087277;
+fn tail(t: F) -> F {
+    var q = F(0.17087277);
     q = q * t - 0.82215223;
     q = q * t + 1.48851587;
     q = q * t - 1.13520398;
@@ -32,6 +33,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let e = exp_f32(select(slope * v, tail(t) - z * z, p.f == 2u));
     // v Phi(v)
     let half = 0.5 * t * e;
-    let gelu = v * select(half, 1.0 - half, v >= 0.0);
+    let gelu = v * select(half, 1.0 - half, v >= F());
     out[i] = select(v / (1.0 + e), gelu, p.f == 2u);
 }

@@ -1,26 +1,36 @@
 // out = e(scale * (x - max of the row)) divided by its sum over the row. e: 0 exp, 1 the table at `slope` times the argument
 // plus `start`, 2 (1 + argument / 2^squarings)^(2^squarings), 0 where the argument is below `cutoff`. Row i has only its
-// first `seen` + i % `queries` columns; the others become 0. One thread per row.
+// first `seen` + i % `queries` columns; the others become 0. With QUAD columns are counted in
+// fours, and every row has all. One thread per row.
 struct Params {
     rows: u32, cols: u32, queries: u32, seen: u32, scale: f32,
     e: u32, borders: u32, width: u32, slope: f32, start: f32, squarings: u32, cutoff: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>; // [rows][cols]
+@group(0) @binding(1) var<storage, read> x: array<F>; // [rows][cols]
 @group(0) @binding(2) var<storage, read> table: array<f32>; // [borders + (borders + 1) * width]
-@group(0) @binding(3) var<storage, read_write> out: array<f32>; // [rows][cols]
+@group(0) @binding(3) var<storage, read_write> out: array<F>; // [rows][cols]
 #import thread
+#import lane
 #import exp
 #import table
 
-fn e(v: f32) -> f32 {
+#ifdef QUAD
+fn most(v: F) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+fn total(v: F) -> f32 { return (v.x + v.y) + (v.z + v.w); }
+#else
+fn most(v: F) -> f32 { return v; }
+fn total(v: F) -> f32 { return v; }
+#endif
+
+fn e(v: F) -> F {
     switch (p.e) {
         case 0u: { return exp_f32(v); }
         case 1u: { return table_at(v * p.slope + p.start); }
         default: {
             var y = 1.0 + v / f32(1u << p.squarings);
             for (var i = 0u; i < p.squarings; i++) { y *= y; }
-            return select(y, 0.0, v < p.cutoff);
+            return select(y, F(), v < F(p.cutoff));
         }
     }
 }
@@ -33,13 +43,14 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let end = min(p.seen + t % p.queries, p.cols);
     var top = x[base];
     for (var i = 1u; i < end; i++) { top = max(top, x[base + i]); }
-    var sum = 0.0;
+    let largest = most(top);
+    var sum = F();
     for (var i = 0u; i < end; i++) {
-        let v = e(p.scale * (x[base + i] - top));
+        let v = e(p.scale * (x[base + i] - largest));
         out[base + i] = v;
         sum += v;
     }
-    let inverse = 1.0 / sum;
+    let inverse = 1.0 / total(sum);
     for (var i = 0u; i < end; i++) { out[base + i] *= inverse; }
-    for (var i = end; i < p.cols; i++) { out[base + i] = 0.0; }
+    for (var i = end; i < p.cols; i++) { out[base + i] = F(); }
 }

@@ -1,10 +1,11 @@
-// out[i] = the table at x[i]. One thread per element.
+// out[i] = the table at x[i]. One thread per F.
 struct Params { n: u32, borders: u32, width: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>; // [n]
+@group(0) @binding(1) var<storage, read> x: array<F>; // [n]
 @group(0) @binding(2) var<storage, read> table: array<f32>; // [borders + (borders + 1) * width]
-@group(0) @binding(3) var<storage, read_write> out: array<f32>; // [n]
+@group(0) @binding(3) var<storage, read_write> out: array<F>; // [n]
 #import thread
+#import lane
 #import table
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {

@@ -56,9 +56,13 @@ fn activations_of_every_set() {
         let input = r.upload_slice(&x).unwrap();
         for function in [Function::Relu, Function::Silu, Function::Gelu, Function::QuickGelu] {
             let want = reference::activation::activation(Approx::Exact, function, &x);
-            check(&mut r, &want, TOLERANCE, &format!("{function:?}"), |r, out| {
-                activation(r, Curve::Exact(function), &input, out, x.len()).unwrap()
-            });
+            // A number of elements that four divides, and one that it does not.
+            assert!(x.len().is_multiple_of(4));
+            for n in [x.len(), x.len() - 3] {
+                check(&mut r, &want[..n], TOLERANCE, &format!("{function:?}"), |r, out| {
+                    activation(r, Curve::Exact(function), &input, out, n).unwrap()
+                });
+            }
             for set in [Approx::Precise, Approx::Loose, Approx::Cipherdm] {
                 let f = set.activation(function).unwrap();
                 // The kernel's borders are the nearest f32; segments do not meet, so the oracle has to use the same
@@ -67,9 +71,11 @@ fn activations_of_every_set() {
                 let f = masque_engine::approx::Piecewise { thresholds: rounded, ..f };
                 let want: Vec<f32> = x.iter().map(|x| f.eval(f64::from(*x)) as f32).collect();
                 let table = Table::new(&r, &f).unwrap();
-                check(&mut r, &want, STAND_IN_TOLERANCE, &format!("{set} {function:?}"), |r, out| {
-                    activation(r, Curve::Table(&table), &input, out, x.len()).unwrap()
-                });
+                for n in [x.len(), x.len() - 3] {
+                    check(&mut r, &want[..n], STAND_IN_TOLERANCE, &format!("{set} {function:?}"), |r, out| {
+                        activation(r, Curve::Table(&table), &input, out, n).unwrap()
+                    });
+                }
             }
         }
     }
@@ -78,7 +84,7 @@ fn activations_of_every_set() {
 #[test]
 fn rows_of_softmax() {
     let mut r = recorder();
-    let shapes = [(1, 1), (5, 3), (98, 49), (3, 257)].map(|(rows, cols)| Scores::full(rows, cols));
+    let shapes = [(1, 1), (5, 3), (98, 49), (3, 257), (7, 4), (33, 64)].map(|(rows, cols)| Scores::full(rows, cols));
     let causal = [(14, 7, 7, 1), (6, 9, 3, 4), (2, 3, 2, 3)];
     let causal = causal.map(|(rows, cols, queries, seen)| Scores { rows, cols, queries, seen });
     for shape in shapes.into_iter().chain(causal) {
@@ -189,16 +195,43 @@ fn sums_and_copies_are_exact() {
 }
 
 #[test]
-fn largest_of_windows() {
+fn largest_and_mean_of_windows() {
     let mut r = recorder();
-    for (image, kernel, stride) in
-        [([2, 7, 5, 3], 2, 2), ([1, 9, 9, 4], 3, 2), ([3, 4, 6, 1], 3, 1), ([1, 1, 1, 5], 1, 1), ([2, 8, 3, 2], 2, 3)]
-    {
-        let s = PoolShape { image, kernel, stride };
+    for (image, kernel, stride, pad) in [
+        ([2, 7, 5, 3], 2, 2, 0),
+        ([1, 9, 9, 4], 3, 2, 0),
+        ([3, 4, 6, 1], 3, 1, 1),
+        ([1, 1, 1, 5], 1, 1, 0),
+        ([2, 8, 3, 2], 2, 3, 1),
+        ([1, 2, 2, 3], 5, 1, 3),
+    ] {
+        let s = PoolShape { image, kernel, stride, pad };
         let x: Vec<f32> = draw(image.iter().product(), 5).iter().map(|v| v - 0.9).collect();
         let input = r.upload_slice(&x).unwrap();
-        let want = reference::max_pool::max_pool(&x, &s);
-        check(&mut r, &want, 0.0, &format!("{s:?}"), |r, out| max_pool(r, &input, &s, out).unwrap());
+        for (what, tolerance) in [(Pool::Max, 0.0), (Pool::Mean, TOLERANCE)] {
+            let want = reference::pool::pool(what, &x, &s);
+            check(&mut r, &want, tolerance, &format!("{what:?} {s:?}"), |r, out| {
+                pool(r, what, &input, &s, out).unwrap()
+            });
+        }
+    }
+}
+
+#[test]
+fn taps_side_by_side() {
+    let mut r = recorder();
+    for (image, kernel) in [
+        ([2, 5, 6, 8], [1, 7]),
+        ([1, 6, 5, 4], [7, 1]),
+        ([2, 4, 3, 3], [3, 3]),
+        ([3, 1, 2, 5], [3, 5]),
+        ([1, 1, 1, 1], [1, 1]),
+    ] {
+        let s = UnfoldShape { image, kernel };
+        let x = draw(image.iter().product(), 7);
+        let input = r.upload_slice(&x).unwrap();
+        let want = reference::unfold::unfold(&x, &s);
+        check(&mut r, &want, 0.0, &format!("{s:?}"), |r, out| unfold(r, &input, &s, out).unwrap());
     }
 }
 

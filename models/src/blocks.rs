@@ -20,6 +20,8 @@ pub(crate) struct Blocks {
     pub(crate) act: Function,
     /// Time embedding that they add, before the non-linearity.
     pub(crate) embedding: Option<Id>,
+    /// Classes that every residual block embeds for itself, beside the time.
+    pub(crate) class: Option<Id>,
     activated: Option<Id>,
     /// Beginning of the paths whose self-attention maps are identities.
     pub(crate) identity: Option<String>,
@@ -29,7 +31,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn new(g: GraphBuilder, groups: usize, eps: f32, act: Function, embedding: Option<Id>) -> Self {
-        Self { g, groups, eps, act, embedding, activated: None, identity: None, identities: 0 }
+        Self { g, groups, eps, act, embedding, class: None, activated: None, identity: None, identities: 0 }
     }
 
     pub(crate) fn channels(&self, x: Id) -> usize {
@@ -53,7 +55,11 @@ impl Blocks {
         let mut second = "nonlinearity#2";
         if let Some(embedding) = self.embedding {
             let t = self.activated(path, embedding)?;
-            let t = self.g.linear(&at("time_emb_proj"), t, outputs, true)?;
+            let mut t = self.g.linear(&at("time_emb_proj"), t, outputs, true)?;
+            if let Some(class) = self.class {
+                let c = self.g.embedding(&at("class_embedding"), class, outputs)?;
+                t = self.g.add(&at("embedding"), t, c)?;
+            }
             h = self.g.add(&at("time_add"), h, t)?;
             second = "nonlinearity#3";
         }

@@ -8,12 +8,14 @@
 mod blocks;
 mod class_model;
 pub mod classifier;
+pub mod clip;
 pub mod clip_text;
 pub mod config;
 mod error;
 pub mod evaluation;
 pub mod forward;
 mod guidance;
+pub mod inception;
 pub mod info;
 mod module;
 mod noise;
@@ -40,6 +42,7 @@ pub use config::{ClipTextConfig, SchedulerConfig, UNet2dConditionConfig, UNet2dC
 pub use error::ModelError;
 pub use forward::Forward;
 pub use guidance::GuidanceWeight;
+pub use inception::Inception;
 pub use info::Info;
 pub use module::{Extents, ModuleConfig, Network, networks};
 pub use noise::{initial_noise, step_noise};

@@ -94,6 +94,11 @@ impl Tokenizer {
         Ok(Prompt { ids, dropped })
     }
 
+    /// Where a prompt ends: the position of the first end token.
+    pub fn end_of(&self, prompt: &Prompt) -> usize {
+        prompt.ids.iter().position(|id| *id == self.end).unwrap_or(prompt.ids.len().saturating_sub(1))
+    }
+
     /// All ids of a text, start and end included, neither cut nor padded.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let encoding = self.inner.encode(text, false);

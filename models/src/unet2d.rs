@@ -75,12 +75,18 @@ impl<'a> Net<'a> {
         let mut g = GraphBuilder::new("unet2d");
         let sample = g.input(SAMPLE, &[n, h, w, config.in_channels], Visibility::Secret)?;
         let mut embedding = time_embedding(&mut g, n, channels[0], config.time_embedding_dim, config.time_act_fn)?;
+        let mut in_blocks = None;
         if let Some(classes) = config.num_class_embeds {
             let class = g.input(CLASS, &[n, classes], Visibility::Secret)?;
-            let class = g.embedding("class_embedding", class, config.time_embedding_dim)?;
-            embedding = g.add("embedding", embedding, class)?;
+            if config.class_embed_in_blocks {
+                in_blocks = Some(class);
+            } else {
+                let class = g.embedding("class_embedding", class, config.time_embedding_dim)?;
+                embedding = g.add("embedding", embedding, class)?;
+            }
         }
         let mut b = Blocks::new(g, config.norm_num_groups, config.norm_eps, config.act_fn, Some(embedding));
+        b.class = in_blocks;
         b.identity = identity.map(str::to_owned);
         let mut net = Self { config, b };
         let x = net.b.conv("conv_in", sample, channels[0], 3)?;

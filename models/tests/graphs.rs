@@ -176,3 +176,18 @@ fn time_features_are_those_of_diffusers() {
     assert_eq!((&turned[..8], &turned[8..]), (&straight[8..], &straight[..8]));
     assert_eq!(unet2d::timestep_features(3.0, 5, true, 1.0)[4], 0.0);
 }
+
+#[test]
+fn cipherdms_network_has_a_table_of_classes_in_every_block() {
+    let model = ClassModel::open(asset("cipherdm")).unwrap();
+    let weights = model.graph(1).unwrap().weights();
+    let count = |end: &str| -> usize {
+        weights.iter().filter(|w| w.name.ends_with(end)).map(|w| w.shape.iter().product::<usize>()).sum()
+    };
+    // Two classes make 15,881 parameters; a third row stands for none.
+    let rows = count("class_embedding.weight") / 3;
+    assert_eq!((rows, count("") - rows), (76, 15_881));
+    let table = model.weights.tensor("mid_block.resnets.0.class_embedding.weight").unwrap().data;
+    let mean: Vec<f32> = (0..8).map(|i| (table[i] + table[8 + i]) / 2.0).collect();
+    assert_eq!(table[16..], mean);
+}

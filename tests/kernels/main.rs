@@ -18,7 +18,7 @@ use case::{Case, Draw, check};
 use masque_engine::gpu::shader::{SOURCES, shipped};
 
 /// Kernels on `f32`, and products, which have tests of their own with other tolerances.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("activation", "floats.rs"),
     ("add", "floats.rs"),
     ("gather", "floats.rs"),
@@ -26,13 +26,14 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("group_norm_parts", "floats.rs"),
     ("group_norm_scale", "floats.rs"),
     ("layer_norm", "floats.rs"),
-    ("max_pool", "floats.rs"),
+    ("pool", "floats.rs"),
     ("product", "floats.rs"),
     ("relu", "floats.rs"),
     ("round", "floats.rs"),
     ("scale", "floats.rs"),
     ("softmax", "floats.rs"),
     ("table", "floats.rs"),
+    ("unfold", "floats.rs"),
     ("conv2d", "matmul.rs"),
     ("matmul", "matmul.rs"),
     ("pack_b", "matmul.rs"),

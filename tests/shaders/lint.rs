@@ -6,7 +6,7 @@ use naga::{Expression, Function, Handle, Scalar, ScalarKind, TypeInner};
 use crate::{Shader, all};
 
 /// Kernels on plaintext; with `F32` others are, too.
-pub const PLAINTEXT: [&str; 14] = [
+pub const PLAINTEXT: [&str; 15] = [
     "activation",
     "add",
     "gather",
@@ -14,13 +14,14 @@ pub const PLAINTEXT: [&str; 14] = [
     "group_norm_parts",
     "group_norm_scale",
     "layer_norm",
-    "max_pool",
+    "pool",
     "product",
     "relu",
     "round",
     "scale",
     "softmax",
     "table",
+    "unfold",
 ];
 /// Kernels that turn values a party knows into ring words, or back.
 const CODEC: [&str; 1] = ["encode"];

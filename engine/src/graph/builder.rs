@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::ops::{self, Op};
 use super::{Graph, GraphError, Id, Node, Shape, Visibility};
+use crate::kernels;
 
 /// Collects nodes; the methods named like operations are the vocabulary models are written in.
 #[derive(Debug)]
@@ -134,7 +135,17 @@ impl GraphBuilder {
 
     /// Largest values of square windows.
     pub fn max_pool(&mut self, name: &str, x: Id, kernel: usize, stride: usize) -> Built {
-        self.add_node(name, ops::MaxPool { kernel, stride }, &[x])
+        self.pool(name, x, ops::Pool { what: kernels::Pool::Max, kernel, stride, pad: 0 })
+    }
+
+    /// Largest values or means of square windows.
+    pub fn pool(&mut self, name: &str, x: Id, op: ops::Pool) -> Built {
+        self.add_node(name, op, &[x])
+    }
+
+    /// What a kernel of `[rows, columns]` sees at each position, side by side; zero outside the image, whose extent stays.
+    pub fn unfold(&mut self, name: &str, x: Id, kernel: [usize; 2]) -> Built {
+        self.add_node(name, ops::Unfold { kernel }, &[x])
     }
 
     /// Nearest-neighbour upsampling by two.

@@ -2,7 +2,7 @@
 
 use super::lanes;
 use crate::approx::{Piecewise, Segment};
-use crate::gpu::{Buf, GpuError, Kernel, Recorder};
+use crate::gpu::{Buf, GpuError, Recorder};
 use crate::graph::ops::Function;
 use crate::{args, streams};
 
@@ -56,12 +56,14 @@ pub fn activation(rec: &mut Recorder, f: Curve<'_>, x: &Buf, out: &Buf, n: usize
             return rec.run_each(&kernel, args![], streams![x: x => 4 * lane, out: out => 4 * lane], (n / lane, 1));
         }
         Curve::Table(t) => {
-            let streams = streams![x: x => 4, table: &t.buf => 0, out: out => 4];
-            return rec.run_each(&Kernel::new("table"), args![borders: t.borders, width: t.width], streams, (n, 1));
+            let (kernel, lane) = lanes("table", &[n]);
+            let streams = streams![x: x => 4 * lane, table: &t.buf => 0, out: out => 4 * lane];
+            return rec.run_each(&kernel, args![borders: t.borders, width: t.width], streams, (n / lane, 1));
         }
         Curve::Exact(Function::Silu) => 0u32,
         Curve::Exact(Function::QuickGelu) => 1,
         Curve::Exact(Function::Gelu) => 2,
     };
-    rec.run_each(&Kernel::new("activation"), args![f: code], streams![x: x => 4, out: out => 4], (n, 1))
+    let (kernel, lane) = lanes("activation", &[n]);
+    rec.run_each(&kernel, args![f: code], streams![x: x => 4 * lane, out: out => 4 * lane], (n / lane, 1))
 }

@@ -9,12 +9,13 @@ pub mod gather;
 pub mod group_norm;
 pub mod layer_norm;
 pub mod matmul;
-pub mod max_pool;
 pub mod pack_b;
+pub mod pool;
 pub mod product;
 pub mod round;
 pub mod scale;
 pub mod softmax;
+pub mod unfold;
 mod windows;
 
 pub use activation::{Curve, Table, activation};
@@ -25,12 +26,13 @@ pub use gather::gather;
 pub use group_norm::{GroupShape, group_norm};
 pub use layer_norm::layer_norm;
 pub use matmul::{Element, Mode, Strided, matmul};
-pub use max_pool::{PoolShape, max_pool};
 pub use pack_b::{Format, Packed, pack, pack_with_bias};
+pub use pool::{Pool, PoolShape, pool};
 pub use product::product;
 pub use round::round;
 pub use scale::scale;
 pub use softmax::{Exponential, Scores, softmax};
+pub use unfold::{UnfoldShape, unfold};
 
 use crate::gpu::Kernel;
 

@@ -1,6 +1,7 @@
 //! Softmax of rows in `f32`, with the exponential or a stand-in.
 
 use super::activation::Table;
+use super::lanes;
 use crate::approx::{Approx, Exp, Piecewise, Segment};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::{args, bufs};
@@ -72,10 +73,14 @@ pub fn softmax(
 ) -> Result<(), GpuError> {
     // A kernel that reads no table is given `x` in its place.
     let (table, borders, width) = e.table.as_ref().map_or((x, 0, 1), |t| (&t.buf, t.borders, t.width));
+    let (kernel, lane) = match s.queries == 1 && s.seen == s.cols {
+        true => lanes("softmax", &[s.cols]),
+        false => (Kernel::new("softmax"), 1),
+    };
     rec.run(
-        &Kernel::new("softmax"),
+        &kernel,
         args![
-            rows: s.rows, cols: s.cols, queries: s.queries, seen: s.seen, scale: scale, e: e.code, borders: borders, width: width,
+            rows: s.rows, cols: s.cols / lane, queries: s.queries, seen: s.seen / lane, scale: scale, e: e.code, borders: borders, width: width,
             slope: e.slope as f32, start: e.start as f32, squarings: e.squarings, cutoff: e.cutoff as f32,
         ],
         bufs![x: x, table: table, out: out],

@@ -118,7 +118,7 @@ pub fn png(report: &Report) -> Result<Vec<u8>> {
 }
 
 /// Registers the font once for the process.
-fn font() {
+pub fn font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // The subset is a well-formed font: a test draws with it.

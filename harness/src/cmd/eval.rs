@@ -1,6 +1,6 @@
 //! `harness eval`: the paper's experiments on a model's images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use masque_engine::gpu::Gpu;
@@ -11,14 +11,17 @@ use crate::cli::GpuArgs;
 use crate::config::{Approx, MOST_IMAGES, Mode, Weight};
 use crate::engine::{EngineError, adapter_choice};
 use crate::error::{Error, Result};
+use crate::eval::clip::ClipJudge;
 use crate::eval::generate::{Generator, Stores, check_secure, clean};
+use crate::eval::inception::InceptionFeatures;
 use crate::eval::judge::Judge;
 use crate::eval::paper::{Base, table};
+use crate::eval::real::{Features, target};
 use crate::eval::report::Report;
 use crate::eval::rows::{Method, Product};
 use crate::eval::stress::{SWEEP, Stress};
 use crate::eval::table::{csv, text};
-use crate::eval::{Config, SESSION, measure, page, wishes};
+use crate::eval::{Config, SESSION, markdown, measure, page, plot, wishes};
 use crate::images::Pictures;
 use crate::model::{Kind, Model};
 use crate::output::OutputDir;
@@ -82,12 +85,26 @@ pub struct EvalArgs {
     /// Folder of the classifier that judges [default: classifier/ in the model's folder, if it is there]
     #[arg(long, value_name = "DIR")]
     pub judge: Option<PathBuf>,
-    /// Real images to measure the distance to: safetensors with `images` [n, h, w] of bytes, or `mean` and `covariance`
+    /// Inception v3 for the distance, which is then FID: pytorch-fid's weights as safetensors [default: the judge's features]
+    #[arg(long, value_name = "FILE", requires = "real")]
+    pub features: Option<PathBuf>,
+    /// CLIP model in transformers' layout: adds the CLIP score of images and prompts
+    #[arg(long, value_name = "DIR")]
+    pub clip: Option<PathBuf>,
+    /// Real images to measure the distance to: safetensors with `images` [n, h, w] or [n, h, w, 3] of bytes, or `mean` and
+    /// `covariance` of features
     #[arg(long, value_name = "FILE")]
     pub real: Option<PathBuf>,
     /// Folder for results. An evaluation that was interrupted goes on with the same flags
     #[arg(long, value_name = "DIR", default_value = "out-eval")]
     pub out: PathBuf,
+    /// Folder for finished images; evaluations of one model may share it, and with it their rows [default: rows/ in --out]
+    #[arg(long, value_name = "DIR")]
+    pub kept: Option<PathBuf>,
+    /// Also put the results into a page in Markdown, between its lines <!-- NAME --> and <!-- end NAME -->, NAME being that of
+    /// the results' folder; the plot goes beside it
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
@@ -199,7 +216,7 @@ impl EvalArgs {
         if rows.is_empty() {
             return Err(Error::Setting("nothing to evaluate: --method guidance needs a --guidance-eta above 0".into()));
         }
-        rows.iter().try_for_each(|(row, _)| check_secure(row))?;
+        rows.iter().try_for_each(|(row, _)| check_secure(row, model.kind == Kind::Text))?;
         let n = self.images as usize;
         let wishes = match (&self.prompts, model.kind) {
             (Some(_), Kind::Classes(_)) => {
@@ -214,15 +231,36 @@ impl EvalArgs {
         if judge.is_none() && rows.iter().any(|(row, _)| matches!(row.method, Method::Fks { .. })) {
             return Err(Error::Setting("--method fks needs a classifier; name its folder with --judge".into()));
         }
-        if judge.is_none() && real.is_some() {
-            return Err(Error::Setting(
-                "--real needs a classifier for its features; name its folder with --judge".into(),
-            ));
+        if judge.is_none() && self.features.is_none() && real.is_some() {
+            let what =
+                "--real needs a network for its features; name a classifier with --judge or a file with --features";
+            return Err(Error::Setting(what.into()));
         }
+        if self.clip.is_some() && model.kind != Kind::Text {
+            return Err(Error::Setting("--clip compares images with prompts, and this model draws classes".into()));
+        }
+        let kept = self.kept.unwrap_or_else(|| self.out.join("rows"));
+        let (features, clip, markdown) = (self.features, self.clip, self.markdown);
         // Whole sessions on shares, so that a batch is a number of them.
         let batch = (self.batch as usize).next_multiple_of(SESSION);
         let (gpu, seed, out, quiet) = (self.gpu.resolve(), self.seed, self.out, self.quiet);
-        Ok(Config { model: model.path, rows, title, wishes, batch, seed, judge, real, gpu, out, quiet })
+        Ok(Config {
+            model: model.path,
+            rows,
+            title,
+            wishes,
+            batch,
+            seed,
+            judge,
+            features,
+            clip,
+            real,
+            gpu,
+            out,
+            kept,
+            markdown,
+            quiet,
+        })
     }
 }
 
@@ -236,36 +274,64 @@ pub fn execute(args: EvalArgs) -> Result<()> {
 fn evaluate(config: &Config) -> Result<Report> {
     let gpu = Gpu::open(&adapter_choice(&config.gpu)).map_err(EngineError::from)?;
     let subject = Subject::open(gpu.clone(), &config.model).map_err(EngineError::from)?;
-    let mut judge = config.judge.as_ref().map(|folder| Judge::open(folder, gpu)).transpose()?;
-    let [height, width, channels] = subject.extents();
-    if let Some(size) = judge.as_ref().map(Judge::size).filter(|size| [height, width] != [*size; 2]) {
-        let what = format!("the judge looks at {size} x {size} pixels, the model draws {width} x {height}");
+    let mut judge = config.judge.as_ref().map(|folder| Judge::open(folder, gpu.clone())).transpose()?;
+    let extents @ [height, width, channels] = subject.extents();
+    if let Some(what) = judge.as_ref().and_then(|judge| judge.check(extents).err()) {
         return Err(Error::Setting(format!("{what}; name another classifier with --judge")));
     }
     // A file that cannot be used is found before anything is computed.
-    let real = match (&mut judge, &config.real) {
-        (Some(judge), Some(path)) => Some(judge.real(path)?),
+    let inception = config.features.as_ref().map(|file| InceptionFeatures::open(file, gpu.clone()));
+    let mut inception = inception.transpose()?;
+    let mut clip = config.clip.as_ref().map(|folder| ClipJudge::open(folder, gpu)).transpose()?;
+    let real = match (&config.real, &mut inception, &mut judge) {
+        (Some(path), Some(network), _) => Some(target(network, path)?),
+        (Some(path), None, Some(judge)) => Some(target(judge, path)?),
         _ => None,
     };
+    let name = config.out.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let page = config.markdown.as_deref().map(|path| {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
+        markdown::replaced(path, &text, &name, "").map(|_| (path, text))
+    });
+    let page = page.transpose()?;
     let out = OutputDir::prepare(&config.out)?;
     let stores = Stores::open(config, &subject)?;
     Generator::new(config, &subject, judge.as_mut()).run(&stores)?;
-    let report = measure::measure(config, &subject, &stores, judge.as_mut(), real.as_ref())?;
+    let extra = measure::Extra {
+        real: real.as_ref(),
+        features: inception.as_mut().map(|network| network as &mut dyn Features),
+        clip: clip.as_mut(),
+    };
+    let report = measure::measure(config, &subject, &stores, judge.as_mut(), extra)?;
     let mut grids = Vec::new();
     for ((row, _), store) in config.rows.iter().zip(&stores.rows) {
         let mut images: Vec<f32> = Vec::new();
         let (len, shown) = (height * width * channels, SHOWN.min(config.wishes.len()));
-        for b in 0..shown.div_ceil(config.batch) {
-            images.extend(store.load(b)?.unwrap_or_default().images);
+        for (place, _) in config.batches(len).iter().take(shown.div_ceil(config.batch)) {
+            images.extend(store.load(place)?.unwrap_or_default().images);
         }
         images.truncate(shown * len);
         let grid = Pictures::from_floats(&clean(&images), [images.len() / len, height, width, channels])?.grid()?;
         out.write(&format!("{}.png", row.folder()), &grid)?;
         grids.push(grid);
     }
+    let plot = plot::svg(&report)?;
+    if let Some(plot) = &plot {
+        out.write("eval.svg", plot.as_bytes())?;
+    }
     out.write("eval.csv", csv(&report).as_bytes())?;
-    out.write("eval.html", page::page(&report, &grids).as_bytes())?;
+    out.write("eval.html", page::page(&report, plot.as_deref(), &grids).as_bytes())?;
     let json = serde_json::to_string_pretty(&report).map_err(|e| Error::Setting(format!("no report: {e}")))?;
     out.write("eval.json", json.as_bytes())?;
+    if let Some((path, text)) = page {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (beside, file) = (OutputDir::prepare(folder)?, format!("{name}.svg"));
+        if let Some(plot) = &plot {
+            beside.write(&file, plot.as_bytes())?;
+        }
+        let section = markdown::section(&report, plot.is_some().then_some(file.as_str()));
+        let text = markdown::replaced(path, &text, &name, &section)?;
+        beside.write(&path.file_name().unwrap_or_default().to_string_lossy(), text.as_bytes())?;
+    }
     Ok(report)
 }

@@ -6,18 +6,18 @@
 
 use std::path::Path;
 
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::eigen::Matrix;
 use crate::error::{Error, Result};
 
 /// Mean and covariance of a set of features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     /// Mean.
-    pub mean: Vec<f64>,
+    pub mean: DVector<f64>,
     /// Covariance, normalised by one less than the number of rows.
-    pub covariance: Matrix,
+    pub covariance: DMatrix<f64>,
 }
 
 impl Moments {
@@ -27,12 +27,11 @@ impl Moments {
         if n < 2 || features.len() != n * width {
             return None;
         }
-        let at = |row: usize, i: usize| f64::from(features[row * width + i]);
-        let mean: Vec<f64> = (0..width).map(|i| (0..n).map(|row| at(row, i)).sum::<f64>() / n as f64).collect();
-        let product =
-            |i: usize, j: usize| (0..n).map(|row| (at(row, i) - mean[i]) * (at(row, j) - mean[j])).sum::<f64>();
-        let covariance = Matrix::from_fn(width, |i, j| product(i, j) / (n - 1) as f64);
-        Some(Self { mean, covariance })
+        let mut rows = DMatrix::from_row_iterator(n, width, features.iter().map(|v| f64::from(*v)));
+        let mean = rows.row_mean();
+        rows.row_iter_mut().for_each(|mut row| row -= &mean);
+        let covariance = rows.tr_mul(&rows) / (n - 1) as f64;
+        Some(Self { mean: mean.transpose(), covariance })
     }
 
     /// Reads `mean` `[d]` and `covariance` `[d, d]` in 64-bit floats.
@@ -50,14 +49,15 @@ impl Moments {
             let what = format!("mean has {d} elements, so covariance needs {}, not {}", d * d, covariance.len());
             return Err(Error::input(path, what));
         }
-        Ok(Self { mean, covariance: Matrix { n: d, entries: covariance } })
+        Ok(Self { mean: mean.into(), covariance: DMatrix::from_row_slice(d, d, &covariance) })
     }
 
     /// The file that [`Moments::read`] reads.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let d = self.mean.len();
+        // A covariance is symmetric: its columns are its rows.
         let bytes = |values: &[f64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-        let (mean, covariance) = (bytes(&self.mean), bytes(&self.covariance.entries));
+        let (mean, covariance) = (bytes(self.mean.as_slice()), bytes(self.covariance.as_slice()));
         let view = |shape: Vec<usize>, data| TensorView::new(Dtype::F64, shape, data);
         let bad = |e: safetensors::SafeTensorError| Error::Setting(format!("moments cannot be stored: {e}"));
         let tensors =
@@ -66,21 +66,42 @@ impl Moments {
     }
 }
 
-/// The distance; `None` if the features have different widths.
-///
-/// The trace of the root of `C1 C2` is that of the root of `C1^(1/2) C2 C1^(1/2)`, which is symmetric: two symmetric
-/// eigenproblems, and no complex numbers where a covariance has no full rank.
-pub fn frechet(a: &Moments, b: &Moments) -> Option<f64> {
-    if a.mean.len() != b.mean.len() {
-        return None;
+/// What distances are measured to: moments with the root of their covariance, which one eigenproblem finds for all rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    moments: Moments,
+    root: DMatrix<f64>,
+}
+
+impl Target {
+    /// Of moments. Eigenvalues below zero, by rounding, count as zero.
+    pub fn new(moments: Moments) -> Self {
+        let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(moments.covariance.clone());
+        let mut scaled = eigenvectors.clone();
+        scaled.column_iter_mut().zip(&eigenvalues).for_each(|(mut c, v)| c *= v.max(0.0).sqrt());
+        Self { moments, root: scaled * eigenvectors.transpose() }
     }
-    let root = a.covariance.root();
-    let inner = root.times(&b.covariance).times(&root);
-    // Symmetric but for rounding.
-    let inner = Matrix::from_fn(inner.n, |i, j| (inner.at(i, j) + inner.at(j, i)) / 2.0);
-    let trace: f64 = inner.eigen().0.iter().map(|v| v.max(0.0).sqrt()).sum();
-    let means: f64 = a.mean.iter().zip(&b.mean).map(|(a, b)| (a - b).powi(2)).sum();
-    Some(means + a.covariance.trace() + b.covariance.trace() - 2.0 * trace)
+
+    /// Number of features.
+    pub fn width(&self) -> usize {
+        self.moments.mean.len()
+    }
+
+    /// The Frechet distance; `None` if the features have different widths.
+    ///
+    /// The trace of the root of `C1 C2` is that of the root of `C1^(1/2) C2 C1^(1/2)`, which is symmetric: no complex
+    /// numbers where a covariance has no full rank.
+    pub fn distance(&self, other: &Moments) -> Option<f64> {
+        if self.width() != other.mean.len() {
+            return None;
+        }
+        let inner = &self.root * &other.covariance * &self.root;
+        // Symmetric but for rounding.
+        let inner = (&inner + inner.transpose()) / 2.0;
+        let trace: f64 = inner.symmetric_eigenvalues().iter().map(|v| v.max(0.0).sqrt()).sum();
+        let means = (&self.moments.mean - &other.mean).norm_squared();
+        Some(means + self.moments.covariance.trace() + other.covariance.trace() - 2.0 * trace)
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +129,7 @@ mod tests {
             let width = file.tensor(&format!("fid.{case}.a")).expect("features").shape()[1];
             let moments = |side: &str| Moments::of(&floats(&file, &format!("fid.{case}.{side}")), width).expect("rows");
             let want = f64::from(floats(&file, &format!("fid.{case}.distance"))[0]);
-            let got = frechet(&moments("a"), &moments("b")).expect("equal widths");
+            let got = Target::new(moments("a")).distance(&moments("b")).expect("equal widths");
             assert!((got - want).abs() <= TOLERANCE * want, "{case}: {got}, scipy says {want}");
         }
     }
@@ -116,15 +137,24 @@ mod tests {
     #[test]
     fn of_known_normal_distributions() {
         let moments = |mean: f64, variances: [f64; 2]| Moments {
-            mean: vec![mean; 2],
-            covariance: Matrix::from_fn(2, |i, j| if i == j { variances[i] } else { 0.0 }),
+            mean: DVector::from_element(2, mean),
+            covariance: DMatrix::from_diagonal(&DVector::from_row_slice(&variances)),
         };
-        let d = frechet(&moments(0.0, [4.0, 0.0]), &moments(1.0, [1.0, 9.0])).expect("equal widths");
+        let distance = |a: &Moments, b: &Moments| Target::new(a.clone()).distance(b);
+        let d = distance(&moments(0.0, [4.0, 0.0]), &moments(1.0, [1.0, 9.0])).expect("equal widths");
         assert!((d - (2.0 + 1.0 + 9.0)).abs() < 1e-12, "{d}");
         let same = moments(3.0, [2.0, 5.0]);
-        assert!(frechet(&same, &same).expect("equal widths").abs() < 1e-9);
-        let other = Moments { mean: vec![0.0; 3], covariance: Matrix::from_fn(3, |_, _| 0.0) };
-        assert_eq!(frechet(&same, &other), None);
+        assert!(distance(&same, &same).expect("equal widths").abs() < 1e-9);
+        let other = Moments { mean: DVector::zeros(3), covariance: DMatrix::zeros(3, 3) };
+        assert_eq!(distance(&same, &other), None);
+    }
+
+    #[test]
+    fn moments_by_hand() {
+        let m = Moments::of(&[1.0, 2.0, 3.0, 6.0, 5.0, 1.0], 2).expect("three rows");
+        assert_eq!(m.mean.as_slice(), [3.0, 3.0]);
+        // Deviations (-2, -1), (0, 3), (2, -2); sums of products over 2.
+        assert_eq!(m.covariance, DMatrix::from_row_slice(2, 2, &[4.0, -1.0, -1.0, 7.0]));
     }
 
     #[test]

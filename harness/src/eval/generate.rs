@@ -11,8 +11,8 @@ use masque_models::{Origin, Sampler};
 
 use super::judge::Judge;
 use super::rows::{Method, Row};
-use super::store::{Batch, Fixed, Store};
-use super::wishes::{self, Asked, hex};
+use super::store::{Batch, Fixed, Place, Store};
+use super::wishes::{Asked, hex};
 use super::{Config, SESSION, origin};
 use crate::cli::{Cli, Command};
 use crate::config::Mode;
@@ -39,19 +39,18 @@ impl Stores {
         let fixed = |row: Option<&Row>| Fixed {
             row: row.cloned(),
             model: hex(&subject.digest()),
-            wishes: wishes::digest(&config.wishes),
             seed: config.seed,
             batch: config.batch,
         };
         let mut stores = Self { rows: Vec::new(), chains: HashMap::new() };
         for (row, _) in &config.rows {
-            stores.rows.push(Store::open(&config.out, &row.folder(), &fixed(Some(row)))?);
+            stores.rows.push(Store::open(&config.kept, &row.folder(), &fixed(Some(row)))?);
             let key = (row.sampler, row.steps);
             if matches!(row.method, Method::Guidance { .. })
                 && row.mode == Mode::Plain
                 && !stores.chains.contains_key(&key)
             {
-                stores.chains.insert(key, Store::open(&config.out, &chain_name(key.0, key.1), &fixed(None))?);
+                stores.chains.insert(key, Store::open(&config.kept, &chain_name(key.0, key.1), &fixed(None))?);
             }
         }
         Ok(stores)
@@ -90,26 +89,22 @@ impl<'a> Generator<'a> {
         }
     }
 
-    fn image_len(&self) -> usize {
-        self.subject.extents().iter().product()
-    }
-
     /// Makes what is missing.
     pub fn run(mut self, stores: &Stores) -> Result<()> {
-        let batches: Vec<(usize, &[Asked])> = self.config.wishes.chunks(self.config.batch).enumerate().collect();
+        let batches = self.config.batches(self.subject.extents().iter().product());
         // Evaluations of the network for all images that are missing, so that the time left is about right.
         let mut missing: Vec<Vec<usize>> = Vec::new();
-        for (b, wishes) in &batches {
+        for (place, wishes) in &batches {
             let mut rows = Vec::new();
             for (r, store) in stores.rows.iter().enumerate() {
-                if !store.has(*b, wishes.len() * self.image_len())? {
+                if !store.has(place)? {
                     rows.push(r);
                 }
             }
             let work = |r: &usize| self.config.rows[*r].0.steps * self.config.rows[*r].0.evaluations();
             self.total += (rows.iter().map(work).sum::<usize>() * wishes.len()) as u64;
             for (key, store) in &stores.chains {
-                if self.needs_chain(&rows, *key) || !store.has(*b, wishes.len() * self.image_len())? {
+                if self.needs_chain(&rows, *key) || !store.has(place)? {
                     self.total += (key.1 * wishes.len()) as u64;
                 }
             }
@@ -118,8 +113,8 @@ impl<'a> Generator<'a> {
         if self.total > 0 {
             self.reporter.event(&Progress::Phase("evaluating"));
         }
-        for ((b, wishes), rows) in batches.into_iter().zip(missing) {
-            self.batch(stores, b, wishes, &rows)?;
+        for ((place, wishes), rows) in batches.into_iter().zip(missing) {
+            self.batch(stores, &place, wishes, &rows)?;
         }
         self.reporter.finish();
         Ok(())
@@ -136,19 +131,19 @@ impl<'a> Generator<'a> {
         self.reporter.event(&Progress::Steps { done: self.done, total: self.total });
     }
 
-    fn batch(&mut self, stores: &Stores, b: usize, wishes: &[Asked], rows: &[usize]) -> Result<()> {
-        let first = b * self.config.batch;
+    fn batch(&mut self, stores: &Stores, place: &Place, wishes: &[Asked], rows: &[usize]) -> Result<()> {
+        let first = place.index * self.config.batch;
         let origins: Vec<Origin> = (first..first + wishes.len()).map(|i| origin(self.config.seed, i)).collect();
         let extents = self.subject.extents();
         let mut chains: HashMap<(Sampler, usize), Chain> = HashMap::new();
         for (key, store) in &stores.chains {
-            let there = store.has(b, wishes.len() * self.image_len())?;
+            let there = store.has(place)?;
             if !there || self.needs_chain(rows, *key) {
                 let chain = self.subject.chain(&origins, key.0, key.1).map_err(EngineError::from)?;
                 if !there {
                     let end = self.subject.images(chain.end.clone(), &Functions::default());
                     let images = end.map_err(EngineError::from)?;
-                    store.save(b, extents, &Batch { images, ..Batch::default() })?;
+                    store.save(place, extents, &Batch { images, ..Batch::default() })?;
                 }
                 self.advance(key.1 * wishes.len());
                 chains.insert(*key, chain);
@@ -156,12 +151,12 @@ impl<'a> Generator<'a> {
         }
         for r in rows {
             let row = &self.config.rows[*r].0;
-            tracing::info!(row = row.name(), batch = b, images = wishes.len(), "generating");
+            tracing::info!(row = row.name(), batch = place.index, images = wishes.len(), "generating");
             let made = match row.mode {
                 Mode::Plain => self.plain(row, wishes, &origins, chains.get(&(row.sampler, row.steps)))?,
                 Mode::Secure => self.secure(row, first, wishes)?,
             };
-            stores.rows[*r].save(b, extents, &made)?;
+            stores.rows[*r].save(place, extents, &made)?;
         }
         Ok(())
     }
@@ -213,26 +208,18 @@ impl<'a> Generator<'a> {
 
 /// The job on shares that `harness run` would make of these flags.
 fn secure_job(config: &Config, row: &Row, session: usize, wishes: &[Asked]) -> Result<crate::config::RunConfig> {
-    let classes: Vec<String> = wishes
-        .iter()
-        .map(|w| match &w.wish {
-            Wish::Class(c) => Ok(c.to_string()),
-            Wish::Text(_) => Err(Error::Setting("--mode secure evaluates class-conditional models only".into())),
-        })
-        .collect::<Result<_>>()?;
     let (eta, weight) = match &row.method {
         Method::Guidance { eta, weight, cap: None } => (*eta, *weight),
         _ => (0.0, masque_models::GuidanceWeight::Respaced),
     };
     let approx = format!("{:?}", row.approx).to_lowercase();
-    let flags = [
+    let mut flags = vec![
         "harness".to_owned(),
         "run".into(),
         "--quiet".into(),
         "--no-fidelity".into(),
         format!("--model={}", config.model.display()),
         format!("--out={}", config.out.display()),
-        format!("--classes={}", classes.join(",")),
         format!("--count={}", wishes.len()),
         format!("--steps={}", row.steps),
         format!("--seed={}", config.seed.wrapping_add(session as u64)),
@@ -241,6 +228,21 @@ fn secure_job(config: &Config, row: &Row, session: usize, wishes: &[Asked]) -> R
         format!("--guidance-eta={eta}"),
         format!("--guidance-weight={weight}"),
     ];
+    let classes: Vec<String> =
+        wishes.iter().filter_map(|w| if let Wish::Class(c) = &w.wish { Some(c.to_string()) } else { None }).collect();
+    let prompts: Vec<&str> = wishes.iter().filter_map(|w| w.wish.text()).collect();
+    match classes.is_empty() {
+        false => flags.push(format!("--classes={}", classes.join(","))),
+        true => {
+            flags.push(format!("--sampler={}", row.sampler));
+            flags.extend(prompts.iter().map(|prompt| format!("--prompt={prompt}")));
+            let ends: [String; 2] = match row.exact_ends {
+                true => ["--text-encoder=client".into(), "--vae=client".into()],
+                false => [format!("--approx-text={approx}"), format!("--approx-vae={approx}")],
+            };
+            flags.extend(ends);
+        }
+    }
     let parsed = Cli::try_parse_from(flags).map_err(|e| Error::Setting(format!("no job on shares: {e}")))?;
     match parsed.command {
         Command::Run(args) => args.resolve().map(|c| crate::config::RunConfig { gpu: config.gpu.clone(), ..c }),
@@ -253,16 +255,82 @@ pub fn clean(images: &[f32]) -> Vec<f32> {
     images.iter().map(|v| if v.is_finite() { v.clamp(-1.0, 1.0) } else { 0.0 }).collect()
 }
 
-/// Refuses rows that cannot be made on shares.
-pub fn check_secure(row: &Row) -> Result<()> {
+/// Refuses rows that cannot be made on shares; `text` says that wishes are prompts.
+pub fn check_secure(row: &Row, text: bool) -> Result<()> {
     let capped = matches!(row.method, Method::Guidance { cap: Some(_), .. });
     let other = matches!(row.method, Method::Pag { .. } | Method::Fks { .. });
-    if row.mode == Mode::Secure
-        && (capped || other || row.stress.is_some() || row.sampler != Sampler::Ddim || row.exact_ends)
+    if row.mode == Mode::Secure && (capped || other || row.stress.is_some() || (!text && row.sampler != Sampler::Ddim))
     {
         let name = row.name();
-        let what = "on shares there are ddim, none and uncapped guidance only; add --mode plain";
+        let what = match text {
+            true => "on shares there are none and uncapped guidance only; add --mode plain",
+            false => "on shares there are ddim, none and uncapped guidance only; add --mode plain",
+        };
         return Err(Error::Setting(format!("row {name:?}: {what}")));
     }
     if row.mode == Mode::Secure { crate::config::check_secure(row.approx) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::tests::{guidance, row};
+    use super::*;
+    use crate::config::{Approx, GpuConfig};
+    use crate::subject;
+
+    fn config(model: &str) -> Config {
+        Config {
+            model: std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(model),
+            rows: vec![],
+            title: String::new(),
+            wishes: vec![],
+            batch: 4,
+            seed: 5,
+            judge: None,
+            features: None,
+            clip: None,
+            real: None,
+            gpu: GpuConfig::default(),
+            out: "unused".into(),
+            kept: "unused/rows".into(),
+            markdown: None,
+            quiet: true,
+        }
+    }
+
+    #[test]
+    fn jobs_on_shares_are_those_of_run() {
+        let shares = Row { mode: Mode::Secure, scale: 7.5, ..row(Approx::Loose, guidance(0.2)) };
+        let prompts = super::super::wishes::prompts(2);
+        let job = secure_job(&config("mini-sd"), &shares, 3, &prompts).expect("a job");
+        assert_eq!((job.seed, job.images(), job.guidance.eta, job.guidance.scale), (8, 2, 0.2, 7.5));
+        let subject::Subject::Prompts { prompts: said, origins, text } = &job.subject else { panic!("prompts") };
+        assert_eq!(said.0[1].text, "a photo of a trousers");
+        assert_eq!(origins[1], super::super::origin(5, 3 * SESSION + 1));
+        assert_eq!((text.approx_text, text.approx_vae), (Approx::Loose, Approx::Loose));
+        let ends = Row { exact_ends: true, sampler: Sampler::Pcm, steps: 8, ..shares.clone() };
+        let job = secure_job(&config("mini-sd"), &ends, 0, &prompts).expect("a job");
+        let subject::Subject::Prompts { text, .. } = &job.subject else { panic!("prompts") };
+        assert_eq!((text.vae, text.sampler), (masque_models::Place::Client, Sampler::Pcm));
+        let classes = super::super::wishes::classes(2, 3);
+        let job = secure_job(&config("binary-mnist"), &shares, 0, &classes).expect("a job");
+        assert!(matches!(&job.subject, subject::Subject::Classes(c) if c.0 == [0, 1, 0]));
+    }
+
+    #[test]
+    fn rows_that_shares_cannot_make() {
+        let shares = Row { mode: Mode::Secure, ..row(Approx::Loose, Method::None) };
+        let pcm = Row { sampler: Sampler::Pcm, ..shares.clone() };
+        assert!(check_secure(&shares, false).is_ok() && check_secure(&pcm, true).is_ok());
+        let capped = Method::Guidance { eta: 0.1, weight: masque_models::GuidanceWeight::Snr, cap: Some(1.0) };
+        let pag = Method::Pag { scale: 3.0, block: "mid_block".into() };
+        for (row, text) in [
+            (pcm, false),
+            (Row { method: capped, ..shares.clone() }, true),
+            (Row { method: pag, ..shares.clone() }, true),
+            (Row { approx: Approx::Exact, ..shares.clone() }, true),
+        ] {
+            assert!(check_secure(&row, text).is_err(), "{}", row.name());
+        }
+    }
 }

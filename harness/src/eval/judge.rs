@@ -8,10 +8,8 @@ use masque_engine::exec::Plain;
 use masque_engine::gpu::Gpu;
 use masque_models::Classifier;
 use masque_models::classifier::{FEATURES, IMAGES, brightest};
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
 
-use super::fid::Moments;
+use super::real::Features;
 use crate::engine::EngineError;
 use crate::error::{Error, Result};
 
@@ -82,37 +80,27 @@ impl Judge {
         }
         self.plain.as_mut().ok_or_else(|| Error::Setting("no network".into()))
     }
+}
 
-    /// Moments of real images: a safetensors file with `mean` and `covariance` of features, or with `images`, bytes
-    /// `[n, size, size]` of which, where there is a `split`, those marked 0 are taken.
-    pub fn real(&mut self, path: &Path) -> Result<Moments> {
-        let bytes = std::fs::read(path).map_err(|e| Error::input(path, format!("cannot be read: {e}")))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::input(path, format!("not safetensors: {e}")))?;
-        if file.tensor("mean").is_ok() {
-            let moments = Moments::read(path, &file)?;
-            if moments.mean.len() != FEATURES {
-                let what = format!("moments of {} features, the classifier has {FEATURES}", moments.mean.len());
-                return Err(Error::input(path, what));
-            }
-            return Ok(moments);
-        }
+impl Features for Judge {
+    fn width(&self) -> usize {
+        FEATURES
+    }
+
+    fn distance(&self) -> &'static str {
+        "FD (features of that classifier, not Inception's)"
+    }
+
+    fn check(&self, [h, w, _]: [usize; 3]) -> std::result::Result<(), String> {
         let size = self.size();
-        let expected = || {
-            Error::input(
-                path,
-                format!("needs `mean` and `covariance`, or `images` of bytes in the shape [n, {size}, {size}]"),
-            )
-        };
-        let images = file.tensor("images").map_err(|_| expected())?;
-        if images.dtype() != Dtype::U8 || images.shape().len() != 3 || images.shape()[1..] != [size, size] {
-            return Err(expected());
+        match [h, w] == [size; 2] {
+            true => Ok(()),
+            false => Err(format!("the judge looks at {size} x {size} pixels, not at {w} x {h}")),
         }
-        let split = file.tensor("split").ok();
-        let wanted = |i: usize| split.as_ref().is_none_or(|s| s.data().get(i * s.dtype().bitsize() / 8) == Some(&0));
-        let rows = images.data().chunks_exact(size * size).enumerate().filter(|(i, _)| wanted(*i));
-        let values: Vec<f32> = rows.flat_map(|(_, row)| row.iter().map(|b| f32::from(*b) / 127.5 - 1.0)).collect();
-        let features = self.look(&values, 1)?.features;
-        Moments::of(&features, FEATURES).ok_or_else(|| Error::input(path, "holds fewer than two images"))
+    }
+
+    fn features(&mut self, images: &[f32], extents: [usize; 3]) -> Result<Vec<f32>> {
+        Ok(self.look(images, extents[2])?.features)
     }
 }
 
@@ -126,8 +114,12 @@ fn log_softmax(scores: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use masque_engine::gpu::AdapterChoice;
+    use safetensors::SafeTensors;
+    use safetensors::tensor::{Dtype, TensorView};
 
     use super::*;
+    use crate::eval::fid::{Moments, Target};
+    use crate::eval::real::target;
 
     fn asset(path: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(path)
@@ -151,9 +143,18 @@ mod tests {
         let sum: f64 = found.log_probabilities[3].iter().map(|l| l.exp()).sum();
         assert!((sum - 1.0).abs() < 1e-9);
         // The same images as a set of real ones, all of one split.
-        let moments = judge.real(&asset("fixtures/digits.safetensors")).expect("images of the right size");
-        assert_eq!(moments, Moments::of(&found.features, FEATURES).expect("20 images"));
-        let text = judge.real(&asset("fixtures/schedule.safetensors")).expect_err("no images").one_line();
-        assert!(text.contains("[n, 28, 28]"), "{text}");
+        let real = target(&mut judge, &asset("fixtures/digits.safetensors")).expect("images of the right size");
+        assert_eq!(real, Target::new(Moments::of(&found.features, FEATURES).expect("20 images")));
+        let text = target(&mut judge, &asset("fixtures/schedule.safetensors")).expect_err("no images").one_line();
+        assert!(text.contains("[n, h, w]"), "{text}");
+        let bytes = safetensors::serialize(
+            [("images", TensorView::new(Dtype::U8, vec![2, 3, 3], &[0; 18]).expect("nine pixels each"))],
+            None,
+        );
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let small = dir.path().join("small.safetensors");
+        std::fs::write(&small, bytes.expect("serialised")).expect("temporary file");
+        let text = target(&mut judge, &small).expect_err("too small").one_line();
+        assert!(text.contains("28 x 28 pixels, not at 3 x 3"), "{text}");
     }
 }

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use masque_models::Sampler;
 use masque_models::evaluation::Subject;
 
-use super::fid::{Moments, frechet};
+use super::clip::ClipJudge;
+use super::fid::{Moments, Target};
 use super::generate::{Stores, clean};
 use super::judge::{Findings, Judge};
+use super::real::Features;
 use super::report::{Found, Report, SCHEMA};
 use super::rows::Row;
-use super::statistics::{drift, f1, share};
-use super::store::{Batch, Store};
+use super::statistics::{Estimate, around, drift, f1, mean, share};
+use super::store::{Batch, Place, Store};
 use super::wishes::hex;
 use super::{Config, ssim::ssim};
 use crate::config::Mode;
@@ -23,11 +25,11 @@ use crate::images;
 const RANGE: f64 = 2.0;
 
 /// All images of a row, joined.
-fn load(store: &Store, config: &Config) -> Result<Batch> {
+fn load(store: &Store, places: &[Place]) -> Result<Batch> {
     let mut all = Batch::default();
-    for b in 0..config.wishes.len().div_ceil(config.batch) {
-        let missing = || Error::Setting(format!("batch {b} of a row went away while it was measured"));
-        let batch = store.load(b)?.ok_or_else(missing)?;
+    for place in places {
+        let missing = || Error::Setting(format!("batch {} of a row went away while it was measured", place.index));
+        let batch = store.load(place)?.ok_or_else(missing)?;
         all.images.extend(batch.images);
         all.seconds += batch.seconds;
         all.online_bytes += batch.online_bytes;
@@ -48,12 +50,35 @@ fn reference(rows: &[(Row, Option<String>)], row: &Row) -> Option<usize> {
 /// What the judge says of the chains without a condition.
 fn siblings(
     stores: &Stores,
-    config: &Config,
+    places: &[Place],
     judge: &mut Judge,
     channels: usize,
 ) -> Result<HashMap<(Sampler, usize), Vec<usize>>> {
-    let look = |judge: &mut Judge, store: &Store| judge.look(&clean(&load(store, config)?.images), channels);
+    let look = |judge: &mut Judge, store: &Store| judge.look(&clean(&load(store, places)?.images), channels);
     stores.chains.iter().map(|(key, store)| Ok((*key, look(judge, store)?.classes))).collect()
+}
+
+/// What images are measured with beside the judge.
+#[derive(Default)]
+pub struct Extra<'a> {
+    /// What distances are measured to.
+    pub real: Option<&'a Target>,
+    /// The network for distances, if not the judge.
+    pub features: Option<&'a mut dyn Features>,
+    /// CLIP.
+    pub clip: Option<&'a mut ClipJudge>,
+}
+
+/// Distances of features wider than this have no interval: each resample is an eigenproblem.
+const WIDEST: usize = 256;
+
+fn distance(features: &[f32], real: &Target) -> Option<Estimate> {
+    let width = real.width();
+    let of = |rows: &[usize]| {
+        let some: Vec<f32> = rows.iter().flat_map(|r| &features[r * width..][..width]).copied().collect();
+        real.distance(&Moments::of(&some, width)?)
+    };
+    around(features.len() / width, if width > WIDEST { 0 } else { 200 }, of)
 }
 
 /// The figures of all rows.
@@ -62,17 +87,24 @@ pub fn measure(
     subject: &Subject,
     stores: &Stores,
     mut judge: Option<&mut Judge>,
-    real: Option<&Moments>,
+    mut extra: Extra<'_>,
 ) -> Result<Report> {
     let extents @ [_, _, channels] = subject.extents();
+    let places: Vec<Place> = config.batches(extents.iter().product()).into_iter().map(|(place, _)| place).collect();
     let siblings = match &mut judge {
-        Some(judge) => siblings(stores, config, judge, channels)?,
+        Some(judge) => siblings(stores, &places, judge, channels)?,
         None => HashMap::new(),
     };
     let wanted: Option<Vec<usize>> = config.wishes.iter().map(|w| w.class).collect();
+    let name_of_distance = match (&extra.features, &judge) {
+        (Some(network), _) => Some(network.distance().to_owned()),
+        (None, Some(judge)) => Some(judge.distance().to_owned()),
+        (None, None) => None,
+    };
+    let prompts: Option<Vec<&str>> = config.wishes.iter().map(|w| w.wish.text()).collect();
     let mut rows = Vec::new();
     for (store, (row, paper)) in stores.rows.iter().zip(&config.rows) {
-        let batch = load(store, config)?;
+        let batch = load(store, &places)?;
         let shown = clean(&batch.images);
         let findings = match &mut judge {
             Some(judge) => Some(judge.look(&shown, channels)?),
@@ -81,10 +113,20 @@ pub fn measure(
         let mut found = figures(row, &batch, extents);
         found.paper.clone_from(paper);
         if let Some(f) = &findings {
-            judged(&mut found, f, wanted.as_deref(), siblings.get(&(row.sampler, row.steps)), real);
+            judged(&mut found, f, wanted.as_deref(), siblings.get(&(row.sampler, row.steps)));
+        }
+        if let Some(real) = &extra.real {
+            let features = match (&mut extra.features, findings) {
+                (Some(network), _) => Some(network.features(&shown, extents)?),
+                (None, findings) => findings.map(|f| f.features),
+            };
+            found.distance = features.and_then(|f| distance(&f, real));
+        }
+        if let (Some(clip), Some(prompts)) = (&mut extra.clip, &prompts) {
+            found.clip = mean(&clip.scores(&shown, extents, prompts)?);
         }
         if let Some(r) = reference(&config.rows, row).filter(|r| config.rows[*r].0 != *row) {
-            let other = clean(&load(&stores.rows[r], config)?.images);
+            let other = clean(&load(&stores.rows[r], &places)?.images);
             found.psnr_db = images::compare(&shown, &other)?.psnr_db;
             found.ssim = similarity(&shown, &other, extents);
             found.against = Some(config.rows[r].0.name());
@@ -95,16 +137,31 @@ pub fn measure(
     Ok(Report {
         schema: SCHEMA.into(),
         title: config.title.clone(),
-        command: std::iter::once("harness".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" "),
+        command: command(std::env::args()),
         model: name.unwrap_or_else(|| "model".into()),
         model_digest: hex(&subject.digest()),
         adapter: engine::adapter_report(&subject.gpu().describe()),
         images: config.wishes.len(),
         seed: config.seed,
         judge: judge.as_ref().map(|j| format!("classifier of {} classes", j.classes())),
-        distance: real.and(Some("FD (features of that classifier, not Inception's)".into())),
+        distance: extra.real.and(name_of_distance),
         rows,
     })
+}
+
+/// The command line without what changes no result.
+fn command(args: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["harness".to_owned()];
+    let mut args = args.skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "-q" | "--quiet" => {}
+            "--markdown" => drop(args.next()),
+            _ if arg.starts_with("--markdown=") => {}
+            _ => words.push(arg),
+        }
+    }
+    words.join(" ")
 }
 
 fn figures(row: &Row, batch: &Batch, extents: [usize; 3]) -> Found {
@@ -118,6 +175,7 @@ fn figures(row: &Row, batch: &Batch, extents: [usize; 3]) -> Found {
         f1: None,
         drift: None,
         distance: None,
+        clip: None,
         psnr_db: None,
         ssim: None,
         against: None,
@@ -129,22 +187,13 @@ fn figures(row: &Row, batch: &Batch, extents: [usize; 3]) -> Found {
     }
 }
 
-fn judged(
-    found: &mut Found,
-    f: &Findings,
-    wanted: Option<&[usize]>,
-    siblings: Option<&Vec<usize>>,
-    real: Option<&Moments>,
-) {
+fn judged(found: &mut Found, f: &Findings, wanted: Option<&[usize]>, siblings: Option<&Vec<usize>>) {
     if let Some(wanted) = wanted {
         let hits = wanted.iter().zip(&f.classes).filter(|(a, b)| a == b).count();
         found.accuracy = share(hits, wanted.len());
         found.f1 = f1(wanted, &f.classes);
         found.drift = siblings.and_then(|u| drift(wanted, &f.classes, u));
     }
-    let width = f.features.len() / f.classes.len().max(1);
-    let moments = Moments::of(&f.features, width);
-    found.distance = real.and_then(|real| frechet(&moments?, real));
 }
 
 /// Mean over all images; `None` for images that are too small.
@@ -171,6 +220,12 @@ mod tests {
         let rows: Vec<_> = [loose, exact, shares, few].into_iter().map(|r| (r, None)).collect();
         let found: Vec<_> = rows.iter().map(|(r, _)| reference(&rows, r)).collect();
         assert_eq!(found, [Some(1), Some(1), Some(0), None]);
+    }
+
+    #[test]
+    fn commands_say_what_decides_the_results() {
+        let args = ["/x/harness", "eval", "-q", "--images", "8", "--markdown", "page.md", "--markdown=a", "--out=b"];
+        assert_eq!(command(args.iter().map(|a| (*a).to_owned())), "harness eval --images 8 --out=b");
     }
 
     #[test]

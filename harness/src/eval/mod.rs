@@ -4,13 +4,17 @@
 //! [`rows`] says what is compared, [`generate`] makes images and keeps them ([`store`]), [`measure`] turns them into a
 //! [`report::Report`], which [`table`] and [`page`] show.
 
-mod eigen;
+pub mod clip;
 pub mod fid;
 pub mod generate;
+pub mod inception;
 pub mod judge;
+pub mod markdown;
 pub mod measure;
 pub mod page;
 pub mod paper;
+pub mod plot;
+pub mod real;
 pub mod report;
 pub mod rows;
 pub mod ssim;
@@ -47,14 +51,34 @@ pub struct Config {
     pub seed: u64,
     /// Folder of the classifier that judges.
     pub judge: Option<PathBuf>,
+    /// Weights of Inception v3 for the distance; none for the judge's features.
+    pub features: Option<PathBuf>,
+    /// Folder of a CLIP model that scores images against prompts.
+    pub clip: Option<PathBuf>,
     /// Real images, or their moments.
     pub real: Option<PathBuf>,
     /// Device.
     pub gpu: GpuConfig,
     /// Folder for results.
     pub out: PathBuf,
+    /// Folder for the images of rows.
+    pub kept: PathBuf,
+    /// Page in Markdown whose section of the name of `out` becomes these results.
+    pub markdown: Option<PathBuf>,
     /// No progress.
     pub quiet: bool,
+}
+
+impl Config {
+    /// The batches of every row, for images of that many values.
+    pub fn batches(&self, values: usize) -> Vec<(store::Place, &[wishes::Asked])> {
+        let place = |(index, wishes): (usize, &[wishes::Asked])| store::Place {
+            index,
+            wishes: wishes::digest(wishes),
+            values: wishes.len() * values,
+        };
+        self.wishes.chunks(self.batch).enumerate().map(|(i, wishes)| (place((i, wishes)), wishes)).collect()
+    }
 }
 
 /// Where the noise of an image comes from.

@@ -7,7 +7,7 @@ use super::statistics::Estimate;
 use crate::report::Adapter;
 
 /// Name and version of the format.
-pub const SCHEMA: &str = "masque.eval/1";
+pub const SCHEMA: &str = "masque.eval/2";
 
 /// An evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,8 +51,10 @@ pub struct Found {
     pub f1: Option<Estimate>,
     /// Of the images whose unconditional sibling shows another class, the share that shows that class.
     pub drift: Option<Estimate>,
-    /// Frechet distance of the judge's features to real images'.
-    pub distance: Option<f64>,
+    /// Frechet distance to real images, of the features that [`Report::distance`] names.
+    pub distance: Option<Estimate>,
+    /// Mean cosine of image and prompt, by CLIP.
+    pub clip: Option<Estimate>,
     /// Peak signal-to-noise ratio to the same images with exact functions and no method, in dB; for a row on shares to its
     /// plaintext sibling, if that was evaluated too. Absent for identical images.
     pub psnr_db: Option<f64>,

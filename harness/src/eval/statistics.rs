@@ -30,6 +30,43 @@ pub fn share(hits: usize, n: usize) -> Option<Estimate> {
     Some(Estimate { value: p, low: (centre - half).max(0.0), high: (centre + half).min(1.0) })
 }
 
+/// Positions of `n` things drawn from them with replacement, as often as [`RESAMPLES`] says; always the same draws.
+fn resamples(n: usize) -> impl Iterator<Item = Vec<usize>> {
+    let mut rng = ChaCha20Rng::seed_from_u64(0);
+    (0..RESAMPLES).map(move |_| (0..n).map(|_| (rng.next_u64() % n as u64) as usize).collect())
+}
+
+/// The interval in which 95 % of the values lie.
+fn percentiles(value: f64, mut values: Vec<f64>) -> Estimate {
+    values.sort_by(f64::total_cmp);
+    let quantile = |q: f64| values[((values.len() - 1) as f64 * q).round() as usize];
+    Estimate { value, low: quantile(0.025), high: quantile(0.975) }
+}
+
+/// A mean with the interval of 1,000 resamples.
+pub fn mean(values: &[f64]) -> Option<Estimate> {
+    if values.is_empty() {
+        return None;
+    }
+    let n = values.len();
+    let of = |rows: &[usize]| rows.iter().map(|i| values[*i]).sum::<f64>() / n as f64;
+    let all: Vec<usize> = (0..n).collect();
+    Some(percentiles(of(&all), resamples(n).map(|rows| of(&rows)).collect()))
+}
+
+/// What a function finds of all `n` things, and an interval of 1.96 standard deviations of what it finds of resamples to either
+/// side. For statistics that resampling shifts, as it does distances of distributions. At most `times` resamples.
+pub fn around(n: usize, times: usize, f: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
+    let all: Vec<usize> = (0..n).collect();
+    let value = f(&all)?;
+    let found: Vec<f64> = resamples(n).take(times).filter_map(|rows| f(&rows)).collect();
+    let centre = found.iter().sum::<f64>() / found.len().max(1) as f64;
+    let variance =
+        found.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / found.len().saturating_sub(1).max(1) as f64;
+    let half = Z * variance.sqrt();
+    Some(Estimate { value, low: (value - half).max(0.0), high: value + half })
+}
+
 /// F1 averaged over the classes that were asked for; what was found may be any class.
 fn macro_f1(pairs: impl Iterator<Item = (usize, usize)> + Clone) -> f64 {
     let mut classes: Vec<usize> = pairs.clone().map(|(wanted, _)| wanted).collect();
@@ -52,16 +89,8 @@ pub fn f1(wanted: &[usize], found: &[usize]) -> Option<Estimate> {
         return None;
     }
     let at = |i: usize| (wanted[i], found[i]);
-    let mut rng = ChaCha20Rng::seed_from_u64(0);
-    let mut values: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let chosen: Vec<usize> = (0..n).map(|_| (rng.next_u64() % n as u64) as usize).collect();
-            macro_f1(chosen.iter().map(|i| at(*i)))
-        })
-        .collect();
-    values.sort_by(f64::total_cmp);
-    let quantile = |q: f64| values[((RESAMPLES - 1) as f64 * q).round() as usize];
-    Some(Estimate { value: macro_f1((0..n).map(at)), low: quantile(0.025), high: quantile(0.975) })
+    let values = resamples(n).map(|rows| macro_f1(rows.iter().map(|i| at(*i)))).collect();
+    Some(percentiles(macro_f1((0..n).map(at)), values))
 }
 
 /// Of the images whose unconditional sibling shows another class than was asked for, the share that shows that class: near
@@ -95,6 +124,26 @@ mod tests {
         let perfect = f1(&[0, 1], &[0, 1]).expect("two");
         assert_eq!((perfect.value, perfect.low, perfect.high), (1.0, 1.0, 1.0));
         assert_eq!(f1(&[], &[]), None);
+    }
+
+    #[test]
+    fn means_and_statistics_of_resamples() {
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
+        let m = mean(&values).expect("many");
+        // Half ones: a standard error of 0.5 / 20.
+        assert!(m.value == 0.5 && (m.high - m.low - 4.0 * 0.025).abs() < 0.02, "{m:?}");
+        let a = around(400, 300, |rows| Some(rows.iter().map(|i| values[*i]).sum::<f64>() / 400.0)).expect("many");
+        assert!(a.value == 0.5 && (a.high - a.low - 3.92 * 0.025).abs() < 0.02, "{a:?}");
+        assert!(mean(&[]).is_none() && around(3, 9, |_| None).is_none());
+        // A function of distinct draws is shifted by resampling; the interval stays around the value itself.
+        let distinct = |rows: &[usize]| {
+            let mut rows = rows.to_vec();
+            rows.sort_unstable();
+            rows.dedup();
+            Some(rows.len() as f64)
+        };
+        let a = around(100, 200, distinct).expect("many");
+        assert!(a.value == 100.0 && a.low > 85.0 && a.high < 115.0, "{a:?}");
     }
 
     #[test]

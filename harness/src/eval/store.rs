@@ -1,6 +1,6 @@
 //! Finished batches on disk, so that an evaluation goes on where it was interrupted.
 //!
-//! A row has a folder `rows/NAME` with `settings.json`, which says how its images are made, and a file for each finished
+//! A row has a folder of its name with `settings.json`, which says how its images are made, and a file for each finished
 //! batch. Files appear whole or not at all. A folder with other settings is an error, never overwritten.
 
 use std::collections::HashMap;
@@ -23,12 +23,21 @@ pub struct Fixed {
     pub row: Option<Row>,
     /// Digest of the model's weights.
     pub model: String,
-    /// Digest of what is asked for.
-    pub wishes: String,
     /// Seed.
     pub seed: u64,
     /// Images of a batch.
     pub batch: usize,
+}
+
+/// Which batch: its place, and what its images were asked to show. More images of the same list go on where fewer ended.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Number of the batch.
+    pub index: usize,
+    /// Digest of what is asked for.
+    pub wishes: String,
+    /// Values of all its images.
+    pub values: usize,
 }
 
 /// A finished batch.
@@ -52,16 +61,16 @@ pub struct Store {
 
 impl Store {
     /// Opens or makes the folder.
-    pub fn open(out: &Path, name: &str, fixed: &Fixed) -> Result<Self> {
-        let path = out.join("rows").join(name);
+    pub fn open(rows: &Path, name: &str, fixed: &Fixed) -> Result<Self> {
+        let path = rows.join(name);
         let dir = OutputDir::prepare(&path)?;
         let file = path.join(SETTINGS);
         let json = serde_json::to_string_pretty(fixed).map_err(|e| Error::output(&file, &e.into()))?;
         match std::fs::read_to_string(&file) {
             Ok(found) if serde_json::from_str::<Fixed>(&found).is_ok_and(|f| f == *fixed) => {}
             Ok(_) => {
-                let what = "holds images of another model, seed, batch size or list of wishes; \
-                            choose another folder with --out, or remove this one";
+                let what = "holds images of another model, seed or batch size; \
+                            choose another folder with --out or --kept, or remove this one";
                 return Err(Error::Output { path, what: what.into() });
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => dir.write(SETTINGS, json.as_bytes())?,
@@ -74,13 +83,25 @@ impl Store {
         format!("batch-{index:05}.safetensors")
     }
 
-    /// Whether a batch of that many values is there; a damaged one is an error.
-    pub fn has(&self, index: usize, values: usize) -> Result<bool> {
-        Ok(self.load(index)?.is_some_and(|b| b.images.len() == values))
+    /// Whether a batch is there; a damaged one, or one of other wishes, is an error.
+    pub fn has(&self, place: &Place) -> Result<bool> {
+        Ok(self.load(place)?.is_some())
     }
 
-    /// A batch, if it is there.
-    pub fn load(&self, index: usize) -> Result<Option<Batch>> {
+    /// A batch, if all of it is there. A shorter one was the last of fewer images; it is made again.
+    pub fn load(&self, place: &Place) -> Result<Option<Batch>> {
+        let Some((batch, wishes)) = self.read(place.index)? else { return Ok(None) };
+        if batch.images.len() < place.values {
+            return Ok(None);
+        }
+        if batch.images.len() > place.values || wishes != place.wishes {
+            let what = "holds images of other wishes; choose another folder with --out or --kept, or remove this one";
+            return Err(Error::Output { path: self.path.join(Self::file(place.index)), what: what.into() });
+        }
+        Ok(Some(batch))
+    }
+
+    fn read(&self, index: usize) -> Result<Option<(Batch, String)>> {
         let path = self.path.join(Self::file(index));
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -98,18 +119,20 @@ impl Store {
         }
         let images = images.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let [online_bytes, offline_bytes] = ["online_bytes", "offline_bytes"].map(|n| figure(n) as u64);
-        Ok(Some(Batch { images, seconds: figure("seconds"), online_bytes, offline_bytes }))
+        let wishes = figures.get("wishes").cloned().unwrap_or_default();
+        Ok(Some((Batch { images, seconds: figure("seconds"), online_bytes, offline_bytes }, wishes)))
     }
 
     /// Stores a batch of images of these extents.
-    pub fn save(&self, index: usize, extents: [usize; 3], batch: &Batch) -> Result<()> {
-        let name = Self::file(index);
+    pub fn save(&self, place: &Place, extents: [usize; 3], batch: &Batch) -> Result<()> {
+        let name = Self::file(place.index);
         let bad = |e: safetensors::SafeTensorError| Error::Output { path: self.path.join(&name), what: e.to_string() };
         let bytes: Vec<u8> = batch.images.iter().flat_map(|v| v.to_le_bytes()).collect();
         let [h, w, c] = extents;
         let shape = vec![batch.images.len() / (h * w * c), h, w, c];
         let images = TensorView::new(Dtype::F32, shape, &bytes).map_err(bad)?;
         let figures = HashMap::from([
+            ("wishes".to_owned(), place.wishes.clone()),
             ("seconds".to_owned(), batch.seconds.to_string()),
             ("online_bytes".to_owned(), batch.online_bytes.to_string()),
             ("offline_bytes".to_owned(), batch.offline_bytes.to_string()),
@@ -124,7 +147,11 @@ mod tests {
     use super::*;
 
     fn fixed() -> Fixed {
-        Fixed { row: None, model: "m".into(), wishes: "w".into(), seed: 1, batch: 2 }
+        Fixed { row: None, model: "m".into(), seed: 1, batch: 2 }
+    }
+
+    fn place(index: usize, values: usize) -> Place {
+        Place { index, wishes: "w".into(), values }
     }
 
     #[test]
@@ -133,12 +160,16 @@ mod tests {
         let store = Store::open(dir.path(), "row", &fixed()).expect("new");
         let batch =
             Batch { images: vec![0.5, -1.0, 0.25, 1.5], seconds: 1.25, online_bytes: 7, offline_bytes: 1 << 40 };
-        assert_eq!(store.load(0).expect("readable"), None);
-        store.save(0, [1, 2, 1], &batch).expect("writable");
+        assert_eq!(store.load(&place(0, 4)).expect("readable"), None);
+        store.save(&place(0, 4), [1, 2, 1], &batch).expect("writable");
         let again = Store::open(dir.path(), "row", &fixed()).expect("the same settings");
-        assert_eq!(again.load(0).expect("readable"), Some(batch));
-        let has = |index, values| again.has(index, values).expect("readable");
-        assert!(has(0, 4) && !has(0, 2) && !has(1, 4));
+        assert_eq!(again.load(&place(0, 4)).expect("readable"), Some(batch));
+        assert!(!again.has(&place(1, 4)).expect("readable"));
+        assert!(!again.has(&place(0, 6)).expect("readable"), "the last batch of fewer images is made again");
+        for other in [place(0, 2), Place { wishes: "v".into(), ..place(0, 4) }] {
+            let text = again.has(&other).expect_err("other wishes").one_line();
+            assert!(text.contains("other wishes") && text.contains("--out"), "{text}");
+        }
         let text = match Store::open(dir.path(), "row", &Fixed { seed: 2, ..fixed() }) {
             Ok(_) => panic!("other settings were accepted"),
             Err(e) => e.one_line(),
@@ -150,9 +181,9 @@ mod tests {
     fn a_damaged_batch_is_an_error_that_says_what_to_do() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let store = Store::open(dir.path(), "row", &fixed()).expect("new");
-        std::fs::write(dir.path().join("rows/row/batch-00003.safetensors"), b"half").expect("temporary file");
-        let text = store.load(3).expect_err("damaged").one_line();
+        std::fs::write(dir.path().join("row/batch-00003.safetensors"), b"half").expect("temporary file");
+        let text = store.load(&place(3, 4)).expect_err("damaged").one_line();
         assert!(text.contains("batch-00003") && text.contains("remove it"), "{text}");
-        assert!(store.has(3, 4).is_err());
+        assert!(store.has(&place(3, 4)).is_err());
     }
 }

@@ -18,17 +18,26 @@ fn estimate(e: &Option<Estimate>) -> String {
     e.as_ref().map_or_else(|| NONE.into(), text)
 }
 
+/// As [`estimate`], for figures of any size.
+fn wide(e: &Estimate, digits: usize) -> String {
+    if e.low == e.high {
+        return format!("{:.digits$}", e.value);
+    }
+    format!("{:.digits$} ({:.digits$}\u{2013}{:.digits$})", e.value, e.low, e.high)
+}
+
 fn number(v: Option<f64>, digits: usize) -> String {
     v.map_or_else(|| NONE.into(), |v| format!("{v:.digits$}"))
 }
 
 /// Columns of tables for people.
-pub const COLUMNS: [Column; 9] = [
+pub const COLUMNS: [Column; 10] = [
     ("", |f| f.name.clone()),
     ("accuracy (95 %)", |f| estimate(&f.accuracy)),
     ("F1 (95 %)", |f| estimate(&f.f1)),
     ("drift (95 %)", |f| estimate(&f.drift)),
-    ("FD", |f| number(f.distance, 2)),
+    ("distance (95 %)", |f| f.distance.as_ref().map_or_else(|| NONE.into(), |e| wide(e, 2))),
+    ("CLIP (95 %)", |f| estimate(&f.clip)),
     ("PSNR, dB", |f| number(f.psnr_db, 1)),
     ("SSIM", |f| number(f.ssim, 3)),
     ("time", |f| units::seconds(f.seconds)),
@@ -63,7 +72,13 @@ pub fn notes(report: &Report) -> Vec<String> {
         );
     }
     if let Some(distance) = &report.distance {
-        notes.push(format!("FD: Frechet distance to real images, {distance}; biased upward for few images."));
+        notes.push(format!(
+            "distance: Frechet distance to real images, {distance}; biased upward for few images; intervals of 1.96 \
+             deviations of 200 resamples."
+        ));
+    }
+    if report.rows.iter().any(|r| r.clip.is_some()) {
+        notes.push("CLIP: mean cosine of image and prompt; intervals by 1,000 resamples.".into());
     }
     if report.rows.iter().any(|r| r.against.is_some()) {
         notes
@@ -108,18 +123,18 @@ pub fn text(report: &Report) -> String {
 /// All figures, a line for each row.
 pub fn csv(report: &Report) -> String {
     let mut text = String::from("row,images");
-    for name in ["accuracy", "f1", "drift"] {
+    for name in ["accuracy", "f1", "drift", "distance", "clip"] {
         let _ = write!(text, ",{name},{name}_low,{name}_high");
     }
-    text += ",fd_classifier_features,psnr_db,ssim,outside,broken,seconds,online_bytes,offline_bytes,paper\n";
+    text += ",psnr_db,ssim,outside,broken,seconds,online_bytes,offline_bytes,paper\n";
     let optional = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
     let quoted = |t: &str| format!("\"{}\"", t.replace('"', "\"\""));
     for r in &report.rows {
         let mut entries = vec![quoted(&r.name), report.images.to_string()];
-        for e in [&r.accuracy, &r.f1, &r.drift] {
+        for e in [&r.accuracy, &r.f1, &r.drift, &r.distance, &r.clip] {
             entries.extend([e.map(|e| e.value), e.map(|e| e.low), e.map(|e| e.high)].map(optional));
         }
-        entries.extend([r.distance, r.psnr_db, r.ssim].map(optional));
+        entries.extend([r.psnr_db, r.ssim].map(optional));
         entries.extend([r.outside.to_string(), r.broken.to_string(), r.seconds.to_string()]);
         entries.extend([r.online_bytes.to_string(), r.offline_bytes.to_string()]);
         entries.push(quoted(r.paper.as_deref().unwrap_or("")));
@@ -135,6 +150,7 @@ pub(crate) mod tests {
     use crate::config::Approx;
     use crate::eval::report::SCHEMA;
     use crate::eval::rows::Method;
+    use crate::eval::statistics::{around, share};
     use crate::report::Adapter;
 
     /// Two rows by hand, numbers that no judge found.
@@ -143,10 +159,11 @@ pub(crate) mod tests {
             name: row(approx, method.clone()).name(),
             row: row(approx, method),
             seconds: 12.5,
-            accuracy: crate::eval::statistics::share(hits, 100),
+            accuracy: share(hits, 100),
             f1: None,
             drift: None,
-            distance: Some(4.25 + hits as f64 / 100.0),
+            distance: around(hits, 9, |rows| Some(4.25 + rows.len() as f64 / 100.0)),
+            clip: None,
             psnr_db: None,
             ssim: None,
             against: None,
@@ -187,6 +204,6 @@ pub(crate) mod tests {
     fn csv_has_as_many_entries_as_headings() {
         let csv = csv(&report());
         let counts: Vec<usize> = csv.lines().map(|l| l.split(',').count()).collect();
-        assert_eq!(counts, [20, 20, 20]);
+        assert_eq!(counts, [25, 25, 25]);
     }
 }

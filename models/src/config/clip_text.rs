@@ -9,7 +9,7 @@ use super::unet2d::CHANNELS;
 use super::{Fields, FixedPoint};
 use crate::ModelError;
 
-const ACTIVATIONS: [(&str, Function); 2] = [("quick_gelu", Function::QuickGelu), ("gelu", Function::Gelu)];
+pub(super) const ACTIVATIONS: [(&str, Function); 2] = [("quick_gelu", Function::QuickGelu), ("gelu", Function::Gelu)];
 
 /// A `CLIPTextModel`.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,6 +4,7 @@
 //! supported, a value of the wrong type and a field that is not known are errors that name file, field and value. A
 //! model is never run with a setting silently ignored.
 
+mod clip;
 mod clip_text;
 mod fixed_point;
 mod scheduler;
@@ -11,6 +12,7 @@ mod unet2d;
 mod unet2d_condition;
 mod vae;
 
+pub use clip::{ClipConfig, ClipVisionConfig};
 pub use clip_text::ClipTextConfig;
 pub use fixed_point::FixedPoint;
 pub use scheduler::{BetaSchedule, Consistency, SchedulerConfig, Spacing};

@@ -79,6 +79,9 @@ pub struct UNet2dConfig {
     pub time_embedding_dim: usize,
     /// Number of classes; `None` for an unconditional network.
     pub num_class_embeds: Option<usize>,
+    /// Whether every residual block embeds the class for itself, as CipherDM's network does, instead of the time embedding
+    /// once. Not a field of diffusers.
+    pub class_embed_in_blocks: bool,
     /// Settings of the fixed-point plan that differ from the usual.
     pub fixed_point: FixedPoint,
 }
@@ -152,6 +155,7 @@ impl UNet2dConfig {
                 _ => 4 * block_out_channels[0],
             },
             num_class_embeds: f.or("num_class_embeds", None)?,
+            class_embed_in_blocks: f.or("class_embed_in_blocks", false)?,
             block_out_channels,
         };
         config.check(&f)?;

@@ -35,6 +35,16 @@ pub enum Wish {
     Text(String),
 }
 
+impl Wish {
+    /// The prompt, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(prompt) => Some(prompt),
+            Self::Class(_) => None,
+        }
+    }
+}
+
 /// A model on one device, for experiments in plaintext.
 pub struct Subject {
     gpu: Arc<Gpu>,
