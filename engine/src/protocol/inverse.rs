@@ -156,7 +156,7 @@ impl Plan {
 ///   (4.5 times for the reciprocal).
 /// * Error: relative 3e-4 at most (cubic 5e-5, or 1e-4 where the window is short; rounding of the scaled value 2^-13), plus one
 ///   unit of the result.
-/// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits; for [`MANY`] elements or more one more, in which the
+/// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits; for 1024 elements or more one more, in which the
 ///   cubic is opened and then multiplied by the octave's factor, instead of a cubic for every half octave.
 pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {
     let p = plan(power, gain, range, f)?;
