@@ -5,13 +5,13 @@ use masque_engine::reference;
 
 use crate::case::{Case, Draw, EIGHTS, poisoned};
 
-/// Bits `lo..hi` that are compared, from one nibble to all 64.
-const WINDOWS: [(u32, u32); 10] =
-    [(0, 2), (62, 64), (3, 8), (0, 5), (4, 21), (0, 18), (10, 28), (0, 33), (1, 50), (0, 64)];
-/// Widths of the leaves' messages.
-const LEAVES: [u32; 4] = [16, 32, 48, 60];
+/// Bits `lo..hi` that are compared, from one to all 64, and the width of the leaves' messages.
+const WINDOWS: [(u32, u32, u32); 13] = [
+    (0, 2, 8), (62, 64, 8), (3, 7, 8), (3, 8, 16), (0, 7, 16), (20, 30, 24), (4, 15, 28), (51, 64, 28), (4, 21, 60),
+    (0, 18, 60), (10, 28, 60), (1, 50, 60), (0, 64, 60),
+];
 
-/// Groups of four nibbles below the sign bit.
+/// Groups of four digits below the sign bit.
 fn groups(lo: u32, hi: u32) -> usize {
     (hi - lo - 1).div_ceil(16) as usize
 }
@@ -29,19 +29,17 @@ fn party(first: u32) -> &'static str {
 pub fn compare_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_deal::*;
     let mut all = vec![];
-    for (i, (lo, hi)) in WINDOWS.into_iter().enumerate() {
-        for (j, k) in LEAVES.into_iter().enumerate() {
-            for turn in 0..2 {
-                let n = EIGHTS[(i + j + 3 * turn) % EIGHTS.len()];
-                let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
-                let p = Params { n, groups: groups(lo, hi), lo, hi, n0, n1, n2 };
-                let count = n * p.groups;
-                let (keys, lam) = (draw.halves(16), draw.words(n));
-                let mut msg = poisoned(count * k as usize / 32);
-                compare_deal(k, &p, &keys, &lam, &mut msg);
-                let case = Case::new("compare_deal", p.args(), count.div_ceil(elements_of_block(k))).bits(k);
-                all.push(case.input("keys", &keys).input("lam", &lam).output("msg", &msg));
-            }
+    for (i, (lo, hi, k)) in WINDOWS.into_iter().enumerate() {
+        for turn in 0..3 {
+            let n = EIGHTS[(i + 2 * turn) % EIGHTS.len()];
+            let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
+            let p = Params { n, groups: groups(lo, hi), lo, hi, n0, n1, n2 };
+            let count = n * p.groups;
+            let (keys, lam) = (draw.halves(16), draw.words(n));
+            let mut msg = poisoned(count * k as usize / 32);
+            compare_deal(k, &p, &keys, &lam, &mut msg);
+            let case = Case::new("compare_deal", p.args(), count.div_ceil(elements_of_block(k))).bits(k);
+            all.push(case.input("keys", &keys).input("lam", &lam).output("msg", &msg));
         }
     }
     all
@@ -70,11 +68,10 @@ pub fn compare_products(draw: &mut Draw) -> Vec<Case> {
 pub fn compare_leaf(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_leaf::*;
     let mut all = vec![];
-    for (i, (lo, hi)) in WINDOWS.into_iter().enumerate() {
+    for (i, (lo, hi, k)) in WINDOWS.into_iter().enumerate() {
         for levels in [1, 2, 5] {
             for first in [0, 1] {
                 let (n, groups) = (EIGHTS[(i + levels) % EIGHTS.len()], groups(lo, hi));
-                let k = LEAVES[(i + levels) % LEAVES.len()];
                 let rows = levels * groups;
                 let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
                 let p = Params { n, groups, rows, lo, hi, first, m0, m1, m2, n0, n1, n2 };

@@ -147,10 +147,15 @@ impl Ctx {
 
     /// Random words: the party's own stream, or at the dealer the sum of both (not reduced mod 2^k).
     pub fn mask(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
+        let nonce = self.draw();
+        self.mask_at(nonce, n, k)
+    }
+
+    /// The masks of [`Ctx::mask`] under an address whose masks a kernel has drawn itself: the same words again.
+    pub(super) fn mask_at(&mut self, nonce: [u32; 3], n: usize, k: u32) -> Result<Buf, Error> {
         let kernel = Kernel::new("prg");
         let kernel = if self.role == Role::Dealer { kernel.with("BOTH") } else { kernel };
         let key = u32::from(self.role == Role::Server);
-        let nonce = self.draw();
         self.stream(&kernel, n, k, key, nonce)
     }
 
@@ -316,29 +321,44 @@ impl Ctx {
         k: u32,
         make: impl FnOnce(&mut Self, [u32; 3], &Buf) -> Result<(), Error>,
     ) -> Result<Option<Dealt>, Error> {
-        let nonce = self.draw();
-        let [n0, n1, n2] = nonce;
-        let bytes = packed_bytes(n, k);
-        let at = Address { eval: n0, node: n1, tile: (n2 >> 16) as u16, purpose: n2 as u16 };
-        self.cost.offline += bytes;
+        let dealt = self.deal_together([(n, k)], |ctx, [nonce], [msg]| make(ctx, nonce, msg))?;
+        Ok(dealt.map(|[dealt]| dealt))
+    }
+
+    /// As [`Ctx::deal_packed`], several values of (words, bits) that one kernel makes.
+    pub(super) fn deal_together<const N: usize>(
+        &mut self,
+        what: [(usize, u32); N],
+        make: impl FnOnce(&mut Self, [[u32; 3]; N], [&Buf; N]) -> Result<(), Error>,
+    ) -> Result<Option<[Dealt; N]>, Error> {
+        let nonces = what.map(|_| self.draw());
+        let bytes = what.map(|(n, k)| packed_bytes(n, k));
+        let at = nonces.map(|[eval, node, n2]| Address { eval, node, tile: (n2 >> 16) as u16, purpose: n2 as u16 });
+        self.cost.offline += bytes.iter().sum::<u64>();
         match self.role {
-            Role::Client => Ok(Some(Dealt::Stream(nonce))),
+            Role::Client => Ok(Some(nonces.map(Dealt::Stream))),
             Role::Dealer => {
-                let msg = self.packed(n, k)?;
-                make(self, nonce, &msg)?;
-                self.pending_bytes += bytes as usize;
-                self.pending.push((at, msg, bytes as usize));
+                let msgs = what.iter().map(|(n, k)| self.packed(*n, *k)).collect::<Result<Vec<_>, _>>()?;
+                make(self, nonces, std::array::from_fn(|i| &msgs[i]))?;
+                for ((at, msg), bytes) in at.into_iter().zip(msgs).zip(bytes) {
+                    self.pending_bytes += bytes as usize;
+                    self.pending.push((at, msg, bytes as usize));
+                }
                 if self.pending_bytes >= DEAL_BATCH || self.pending.len() >= 64 {
                     self.send_corrections()?;
                 }
                 Ok(None)
             }
             Role::Server => {
-                let start = Instant::now();
-                let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
-                self.waited_since(start, "corrections", at, bytes);
-                self.checked(at, &data, bytes)?;
-                Ok(Some(Dealt::Packed(self.rec.upload(&data)?)))
+                let mut got = Vec::with_capacity(N);
+                for (at, bytes) in at.into_iter().zip(bytes) {
+                    let start = Instant::now();
+                    let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
+                    self.waited_since(start, "corrections", at, bytes);
+                    self.checked(at, &data, bytes)?;
+                    got.push(Dealt::Packed(self.rec.upload(&data)?));
+                }
+                Ok(Some(std::array::from_fn(|i| got[i].clone())))
             }
         }
     }

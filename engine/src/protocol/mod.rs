@@ -23,6 +23,7 @@ mod observed;
 mod open;
 mod pieces;
 mod piecewise;
+mod quartic;
 mod reduce;
 mod row_softmax;
 mod softmax;
