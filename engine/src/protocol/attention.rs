@@ -4,14 +4,13 @@
 use super::inverse::{inverse, inverse_cost, result_ring};
 use super::local::Map;
 use super::matmul::{MatmulShape, Right, matmul_cost, matmul_right, right};
-use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::reduce::reduce_wire;
-use super::row_softmax::{reveal, reveal_cost};
-use super::softmax::{WEIGHT_FRACTION, shifted, weights, weights_cost};
+use super::row_softmax::{LOGIT_RING, shifted, shifted_cost};
+use super::softmax::{WEIGHT_FRACTION, weights, weights_cost};
 use super::{
-    Cost, Ctx, Error, Groups, Octaves, RowMaximum, Share, SoftmaxSpec, Wire, add_public, lift, multiply, open, open_all,
+    Cost, Ctx, Error, Groups, Octaves, RowMaximum, Share, SoftmaxSpec, Wire, add_public, lift, multiply, open_all,
     truncate,
 };
 use crate::gpu::Buf;
@@ -39,15 +38,13 @@ pub struct AttentionShape {
 /// Scores of a tile where nothing else is asked for: 8 MiB of ring words, within every adapter's limits.
 pub const ATTENTION_TILE: usize = 1 << 20;
 
-/// Ring of the logits' wires.
-const LOGIT_RING: u32 = 24;
 /// Taken from the scaled logits of keys that a query does not see: beyond every exponential's cut-off, and within what a
 /// comparison can tell, for logits within 2^7 - 2^4 of their row's maximum.
 const UNSEEN: f64 = 128.0;
 /// Fraction bits of the reciprocal row sums.
 const RECIPROCAL: u32 = 20;
 /// Binary logarithm of what v, and so the result, stays below.
-pub const VALUES: u32 = 8;
+const VALUES: u32 = 8;
 
 /// Matrices (heads of images) whose keys are packed together: some images with all heads, or some heads of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +181,8 @@ fn reduced(w: &Wire, k: u32) -> Wire {
 /// Attention.
 ///
 /// * Before: wires of q `[n, queries, heads * width]`, k and v `[n, keys, heads * width]` in one ring, `f` fraction bits
-///   each; logits stay below `2^21` units of [`SoftmaxSpec::logit_fraction`] and, once scaled, within 2^8 of their row's maximum,
-///   v below `2^`[`VALUES`]. After: additive share of the output with `f` fraction bits in a ring of
+///   each; logits, once scaled, stay below 2^9 and within 2^8 of their row's maximum,
+///   v below 2^8. After: additive share of the output with `f` fraction bits in a ring of
 ///   [`AttentionShape::result_ring`].
 /// * Memory: a tile's scores, keys and values of the heads at work; never `queries * keys` of all heads.
 /// * Error: that of the exponential; rounding of weights (2^-12) and of the output (a unit of `f` twice).
@@ -256,13 +253,8 @@ fn softmax(
     (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<(Wire, Share), Error> {
     let fraction = spec.logit_fraction();
-    let x = open(ctx, &logits, logits.f - fraction, LOGIT_RING)?;
+    let x = shifted(ctx, &logits, logits.f - fraction, (rows, shape.keys), (spec, top))?;
     drop(logits);
-    let top = match top {
-        RowMaximum::Secure => maximum(ctx, &x, rows, shape.keys, spec.window())?,
-        RowMaximum::Revealed => reveal(ctx, &x, rows, shape.keys)?,
-    };
-    let x = shifted(ctx, &x, &top, shape.keys)?;
     let p = weights(ctx, &x, spec, WEIGHT_FRACTION, ring)?;
     drop(x);
     let sums = reduce_wire(ctx, &p, &Groups::rows(rows, shape.keys))?;
@@ -288,7 +280,8 @@ fn place(ctx: &mut Ctx, y: &Buf, shape: &AttentionShape, tile: &Tile, out: &Buf)
 /// The first party takes [`UNSEEN`] from the logits of keys after the query: public, local, in the logits' own units.
 fn masked(ctx: &mut Ctx, logits: &Share, shape: &AttentionShape, tile: &Tile, scale: f64) -> Result<Share, Error> {
     let first = ctx.is_party() && ctx.first() == 1;
-    let mask = first.then(|| ctx.rec.upload_slice(&tile.mask(shape, f64::from(logits.f).exp2() / scale))).transpose()?;
+    let mask =
+        first.then(|| ctx.rec.upload_slice(&tile.mask(shape, f64::from(logits.f).exp2() / scale))).transpose()?;
     add_public(ctx, logits, mask.as_ref(), Map::per_column(tile.rows * shape.keys))
 }
 
@@ -317,13 +310,8 @@ fn tile_cost(
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
     let short = reciprocal_ring(shape)?;
     let gain = f64::from(WEIGHT_FRACTION).exp2();
-    let top = match top {
-        RowMaximum::Secure => maximum_cost(rows, shape.keys, LOGIT_RING, spec.window()),
-        RowMaximum::Revealed => reveal_cost(rows, shape.keys, LOGIT_RING),
-    };
     Ok(matmul_cost(&tile.logits(shape), score_ring(k, f, spec))
-        + open_cost(&[(scores, LOGIT_RING)])
-        + top
+        + shifted_cost(rows, shape.keys, top)
         + weights_cost(scores, LOGIT_RING, spec, WEIGHT_FRACTION, ring)?
         + inverse_cost(rows, ring, -1.0, gain, shape.sums(), RECIPROCAL)?
         + matmul_cost(&tile.values(shape), ring)

@@ -63,7 +63,10 @@ impl Quartic {
         let most = f64::from(VALUE - WEIGHT_RING + WEIGHT_FRACTION);
         let cut = (RING - WEIGHT_RING..).find(|cut| bits(*cut) <= most).unwrap_or(RING);
         // In smaller rings of w the dealt words would be too short for its square.
-        if RING - cut < WEIGHT_RING - 1 || top / 2.0 >= f64::from(RING - 2).exp2() || bits(cut) <= f64::from(WEIGHT_FRACTION) {
+        if RING - cut < WEIGHT_RING - 1
+            || top / 2.0 >= f64::from(RING - 2).exp2()
+            || bits(cut) <= f64::from(WEIGHT_FRACTION)
+        {
             return Err(Error::Range(format!("logits of 2^{:.1} a unit do not suit this exponential", unit.log2())));
         }
         let (unit_of_value, step) = (a * step(cut).powi(2), step(cut));

@@ -1,12 +1,12 @@
 //! Softmax over the rows of a matrix, by itself: attention divides later and cheaper. Source: protocol.md section 7.
 
 use super::inverse::{inverse, inverse_cost, result_ring};
-use super::local::{Map, affine};
-use super::maximum::{maximum, maximum_cost};
+use super::local::{Map, affine, combine_wires};
+use super::maximum::{Maxima, maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::reduce::reduce_wire;
-use super::softmax::{RESULT_FRACTION, WEIGHT_FRACTION, shifted, weights, weights_cost};
+use super::softmax::{RESULT_FRACTION, WEIGHT_FRACTION, weights, weights_cost};
 use super::{Cost, Ctx, Error, Groups, Octaves, Role, Share, SoftmaxSpec, Wire, lift, multiply, open};
 use super::{packed_bytes, truncate};
 use crate::approx::Approx;
@@ -46,7 +46,7 @@ pub struct RowSoftmax {
 }
 
 /// Ring of the logits' wires.
-const LOGIT_RING: u32 = 24;
+pub(super) const LOGIT_RING: u32 = 24;
 /// Significant bits of the smallest reciprocal.
 const RECIPROCAL: u32 = 14;
 
@@ -86,17 +86,12 @@ impl RowSoftmax {
 
 /// `softmax(scale x)` over each row of a `[rows, cols]` share.
 ///
-/// * Before: additive share with at least [`SoftmaxSpec::logit_fraction`] bits, logits below `2^21` units of it in size and,
-///   once scaled, within 2^8 of their row's maximum. After: additive share with `f` fraction bits, at most 24.
+/// * Before: additive share with at least [`SoftmaxSpec::logit_fraction`] bits, logits, once scaled, below 2^9
+///   and within 2^8 of their row's maximum. After: additive share with `f` fraction bits, at most 24.
 /// * Error: that of the exponential; relative 3e-4 of the reciprocal; rounding of the result.
 /// * Leaks: [`RowMaximum::leaks`]. Cost: [`row_softmax_cost`].
 pub fn row_softmax(ctx: &mut Ctx, x: &Share, s: &RowSoftmax, f: u32) -> Result<Share, Error> {
-    let x = open(ctx, x, x.f - s.spec.logit_fraction(), LOGIT_RING)?;
-    let top = match s.maximum {
-        RowMaximum::Secure => maximum(ctx, &x, s.rows, s.cols, s.spec.window())?,
-        RowMaximum::Revealed => reveal(ctx, &x, s.rows, s.cols)?,
-    };
-    let x = shifted(ctx, &x, &top, s.cols)?;
+    let x = shifted(ctx, x, x.f - s.spec.logit_fraction(), (s.rows, s.cols), (&s.spec, s.maximum))?;
     let ring = s.ring();
     let p = weights(ctx, &x, &s.spec, s.fraction(), ring)?;
     let sums = reduce_wire(ctx, &p, &Groups::rows(s.rows, s.cols))?;
@@ -108,9 +103,39 @@ pub fn row_softmax(ctx: &mut Ctx, x: &Share, s: &RowSoftmax, f: u32) -> Result<S
     truncate(ctx, &y, y.f - f)
 }
 
+/// Opens a `[rows, cols]` share of logits, `cut` fraction bits less, and takes each row's maximum from it: a wire in a ring
+/// of [`LOGIT_RING`] bits.
+pub(super) fn shifted(
+    ctx: &mut Ctx,
+    logits: &Share,
+    cut: u32,
+    (rows, cols): (usize, usize),
+    (spec, how): (&SoftmaxSpec, RowMaximum),
+) -> Result<Wire, Error> {
+    let Maxima { x, top, shift } = match how {
+        RowMaximum::Secure => maximum(ctx, logits, cut, (rows, cols), spec.window().lo - 1)?,
+        RowMaximum::Revealed => {
+            let x = open(ctx, logits, cut, LOGIT_RING)?;
+            let top = reveal(ctx, &x, rows, cols)?;
+            Maxima { x, top, shift: 0 }
+        }
+    };
+    // What the maximum is too large by on average.
+    let half = (1 << shift) / 2;
+    combine_wires(ctx, &x, Some((&top, -(1 << shift), Map::per_row(cols))), half)
+}
+
+/// Cost of [`shifted`].
+pub(super) fn shifted_cost(rows: usize, cols: usize, how: RowMaximum) -> Cost {
+    match how {
+        RowMaximum::Secure => maximum_cost(rows, cols),
+        RowMaximum::Revealed => open_cost(&[(rows * cols, LOGIT_RING)]) + reveal_cost(rows, cols, LOGIT_RING),
+    }
+}
+
 /// Row maxima in the clear, as a wire without a mask: the server opens the logits to the client, which answers with the
 /// maxima.
-pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
+fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
     let lam = ctx.rec.upload_slice(&vec![0u64; rows])?;
     let (up, down) = (packed_bytes(rows, x.k), packed_bytes(x.n, x.k));
     let delta = match ctx.role {
@@ -140,21 +165,16 @@ pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Resul
 }
 
 /// Cost of revealing the maxima of `[rows, cols]` in a ring of `k` bits.
-pub(super) fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
+fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
     Cost { to_client: packed_bytes(rows * cols, k), to_server: packed_bytes(rows, k), offline: 0, half_rounds: 2 }
 }
 
 /// Cost of [`row_softmax`]. Online, each way and an element, with 4096 columns and the loose exponential: 3 bytes for the
-/// logit, 4.1 for the maximum, 1.1 for the cut-off, 4.5 within the exponential, 2.5 for its result, 6 for the product; offline 72
+/// logit, 3.1 for the maximum, 1.1 for the cut-off, 4 within the exponential, 2 for its result, 5.5 for the product; offline 49
 /// bytes.
 pub fn row_softmax_cost(s: &RowSoftmax) -> Result<Cost, Error> {
     let (n, ring, narrow) = (s.rows * s.cols, s.ring(), s.narrow()?);
-    let top = match s.maximum {
-        RowMaximum::Secure => maximum_cost(s.rows, s.cols, LOGIT_RING, s.spec.window()),
-        RowMaximum::Revealed => reveal_cost(s.rows, s.cols, LOGIT_RING),
-    };
-    Ok(open_cost(&[(n, LOGIT_RING)])
-        + top
+    Ok(shifted_cost(s.rows, s.cols, s.maximum)
         + weights_cost(n, LOGIT_RING, &s.spec, s.fraction(), ring)?
         + inverse_cost(s.rows, ring, -1.0, s.gain(), s.sums(), s.reciprocal())?
         + open_cost(&[(s.rows, narrow)])

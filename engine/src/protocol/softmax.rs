@@ -1,7 +1,7 @@
 //! Exponentials for softmax on shares. Source: paper Appendix A, protocol.md sections 6 and 7.
 
 use super::compare::{compare_and_open, compare_cost};
-use super::local::{Map, combine_wires};
+use super::local::Map;
 use super::open::{lift_cost, open_cost};
 use super::piecewise::piecewise_cost;
 use super::quartic::{self, Quartic, quartic, quartic_cost, quartic_weights, quartic_weights_cost};
@@ -202,11 +202,6 @@ pub(super) fn weights_cost(n: usize, k: u32, spec: &SoftmaxSpec, f: u32, to: u32
         + open_cost(&[(n, to)]))
 }
 
-/// Differences to the row maximum: `x - m`, a wire again.
-pub fn shifted(ctx: &mut Ctx, x: &Wire, maximum: &Wire, cols: usize) -> Result<Wire, Error> {
-    combine_wires(ctx, x, Some((maximum, -1, Map::per_row(cols))), 0)
-}
-
 /// Cost of [`exponential`]. Online, each way and an element, for loose: a byte and a bit for the comparison, 2 for the square,
 /// 2 for the value.
 pub fn exponential_cost(n: usize, k: u32, spec: &SoftmaxSpec, window: Window) -> Result<Cost, Error> {
@@ -220,8 +215,7 @@ pub fn exponential_cost(n: usize, k: u32, spec: &SoftmaxSpec, window: Window) ->
     let selected = |degree: usize| Table::new(&above(one(degree)), 0, 0);
     Ok(match spec.approx.exponential() {
         Some(Exp::Poly(_)) => {
-            quartic_cost(n, window)
-                + piecewise_cost(n, &selected(1)?, WEIGHT_RING, RESULT_FRACTION + UNDONE + 4)
+            quartic_cost(n, window) + piecewise_cost(n, &selected(1)?, WEIGHT_RING, RESULT_FRACTION + UNDONE + 4)
         }
         Some(Exp::RepeatedSquaring { log2, .. }) => {
             let mut c = base + piecewise_cost(n, &plain(2)?, k, 64) - together;

@@ -12,13 +12,7 @@ params!(
 );
 
 /// `CLIENT` without `dealt`, `SERVER` with it.
-pub fn quartic_square(
-    p: &Params,
-    keys: &[u32],
-    [delta, lam]: [&[u64]; 2],
-    dealt: Option<&[u32]>,
-    msg: &mut [u32],
-) {
+pub fn quartic_square(p: &Params, keys: &[u32], [delta, lam]: [&[u64]; 2], dealt: Option<&[u32]>, msg: &mut [u32]) {
     let word = |t: usize| {
         let square = match dealt {
             None => element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], 24, t),
