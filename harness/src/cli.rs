@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
-use crate::config::{AdapterChoice, GpuConfig, Kernels, Mode, Secret};
+use crate::config::{AdapterChoice, GpuConfig, Kernels, Max, Mode, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
 #[derive(Parser)]
@@ -97,6 +97,26 @@ impl KeyArgs {
             tracing::warn!("INSECURE: --test-keys fixes all keys; this run protects nothing and is for tests only");
         }
         self.test_keys.map(Secret)
+    }
+}
+
+/// Flags of every subcommand whose attention runs on shares. All roles of a session must be given the same.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct MaxArgs {
+    /// How attention finds the maxima of its rows; REVEALED shows the client every logit and the server every maximum, and
+    /// all roles must agree to it [default: secure]
+    #[arg(long, alias = "maximum", value_enum)]
+    pub max: Option<Max>,
+}
+
+impl MaxArgs {
+    /// The setting these flags mean. Warns of what it shows.
+    pub fn resolve(self) -> Max {
+        let max = self.max.unwrap_or_default();
+        if let Some(leak) = max.leaks() {
+            tracing::warn!("--max {max}: {leak}");
+        }
+        max
     }
 }
 
