@@ -1,30 +1,32 @@
 //! Piecewise activations: ReLU, SiLU, GELU, QuickGELU by the tables of [`crate::approx`]. Source: protocol.md sections 5, 6.
 //!
-//! One comparison per border selects among three sums of segments, all multiplied by the same opened bits:
+//! One comparison per border selects among the segments, in the ring of the result:
 //!
-//! * *wide*: `x` and `x / 2`, linear and exact, directly in the ring of the result. ReLU is that alone.
-//! * *direct*: polynomials of low degree in x, with 60 fraction bits.
-//! * *even*: a polynomial of degree 6 or 8 that is even but for its linear term becomes `x / 2` (wide), the rest of the
-//!   linear term (direct, left out where it is below 2^-13) and a polynomial of degree 3 or 4 in `u = x^2 - centre`, which
-//!   is opened in a ring of 16 bits together with the comparison's first message.
+//! * `x` and constants, linear and exact. ReLU is that alone.
+//! * Polynomials. Each is evaluated everywhere, less half way between its largest and least value, and opened in a ring of 8 to
+//!   16 bits with up to 12 fraction bits; what is opened is selected. Garbage outside a segment is multiplied by 0.
 //!
-//! The direct and even sums are small there: below 4. They leave their 64 bits by an opening in 16 with 12 fraction bits,
-//! and are lifted to the ring of the result. Garbage outside a segment is multiplied by 0.
+//! A polynomial of degree 4 at most is one in x, if a ring of 60 bits suffices for it, and is opened with the comparison's first
+//! message. One of degree 6 or 8 that is even but for its linear term is that term and a polynomial of degree 3 or 4 in
+//! `u = x^2 - centre`, which is opened in 16 bits with the comparison's first message, and the polynomial with its last one.
 //!
-//! Formats that follow from the tables for x with 10 or 12 fraction bits in a ring of 24. Cost with the opening of x; the MSE
-//! ratio is that of secure to plain approximation, both against the exact function on the paper's intervals, as the tests
-//! measure it with the result's fraction bits equal to those of x and a window from 2^-8 up.
+//! Rings follow from the tables: the smallest in which rounded coefficients are exact to 2^-11. Rounding goes from the
+//! highest power down, and each lower one takes up what it can of the error, so that few bits of the highest remain.
 //!
-//! | table | even part | u's fraction bits | direct part | bytes each way | offline | MSE ratio at 10, 12 bits |
-//! | --- | --- | --- | --- | --- | --- | --- |
-//! | ReLU | | | | 4.125 | 29 | |
-//! | precise SiLU | degree 3 | 10 | degree 2 | 10.375 | 216 | 1.018, 1.006 |
-//! | loose SiLU | degree 4 | 8 | | 9.25 | 182 | 1.007, 1.003 |
-//! | precise GELU | degree 3 | 11 | degree 3 | 10.375 | 242 | 1.003, 1.000 |
-//! | loose GELU (x with 10 bits) | | | degree 4 | 7.25 | 152 | 0.999 |
-//! | loose GELU (x with more) | degree 2 | 11 | degree 1 | 9.25 | 167 | 1.000 |
+//! For x in a ring of 24 bits, with the opening of x; offline for a result in 40 bits with 10 fraction bits (44 with 12 in the
+//! last row). The MSE ratio is that of secure to plain approximation, both against the exact function on the paper's
+//! intervals, as the tests measure it with the result's fraction bits equal to those of x and a window from 2^-8 up.
 //!
-//! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs. From 2^-7 up its ratio is 1.03.
+//! | table | polynomials | bytes each way | offline | MSE ratio at 10, 12 bits |
+//! | --- | --- | --- | --- | --- |
+//! | ReLU | | 4.125 | 29 | |
+//! | precise SiLU | degree 3 in u, 2 in x | 11.375, 11.875 | 124 | 1.025, 1.014 |
+//! | loose SiLU | degree 4 in u | 9.25 | 110 | 1.012, 1.006 |
+//! | precise GELU | degree 3 in u, 3 in x | 11.375, 11.875 | 136 | 1.023, 1.005 |
+//! | loose GELU (x with 10 bits) | degree 4 in x | 7.25 | 100 | 1.000 |
+//! | loose GELU (x with more) | degree 2 in u | 9.25 | 86 | 1.000 |
+//!
+//! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs.
 
 use super::compare::{Opening, compare_beside, compare_cost};
 use super::local::Map;
@@ -151,12 +153,7 @@ struct Middle<'a> {
 }
 
 impl<'a> Middle<'a> {
-    fn new(
-        c: &'a [f64],
-        borders: (Option<usize>, Option<usize>),
-        interval: (f64, f64),
-        f: u32,
-    ) -> Result<Self, Error> {
+    fn new(c: &'a [f64], borders: (Option<usize>, Option<usize>), interval: (f64, f64), f: u32) -> Result<Self, Error> {
         let (top, bottom) = (largest(interval, |x| horner(c, x)), -largest(interval, |x| -horner(c, x)));
         let (offset, half, f) = ((top + bottom) / 2.0, (top - bottom) / 2.0 + MARGIN, f.min(SMALL));
         let fits = |k: &u32| half * f64::from(f).exp2() < f64::from(k - 2).exp2();
