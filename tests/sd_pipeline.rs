@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::asset;
 use masque_engine::approx::Approx;
 use masque_engine::graph::WeightStore;
-use masque_engine::protocol::Role;
+use masque_engine::protocol::{Role, RowMaximum};
 use masque_engine::testing::World;
 use masque_models::sampling::Guidance;
 use masque_models::{
@@ -47,7 +47,7 @@ fn psnr(request: &TextRequest, wanted: &[(&str, &str)]) -> f64 {
     let ids: Vec<u32> = positive.iter().chain(taken).flat_map(|p| p.ids.clone()).collect();
     let context = [conditions, negated].concat();
     let got = world.run_into(|_, ctx| {
-        let (role, parts) = (ctx.role, request.parts(&model.config).unwrap());
+        let (role, parts) = (ctx.role, request.parts(&model.config, RowMaximum::Secure).unwrap());
         let weights = |module| -> Option<Arc<dyn WeightStore>> {
             (role == Role::Server).then(|| model.weights(module).clone() as Arc<dyn WeightStore>)
         };

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
-use crate::config::{AdapterChoice, GpuConfig, Kernels, Mode, Secret};
+use crate::config::{AdapterChoice, GpuConfig, Kernels, Max, Mode, Secret};
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
 #[derive(Parser)]
@@ -51,11 +51,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// Roles that compute in this process.
-    pub fn roles(&self) -> usize {
+    /// Devices that compute at the same time in this process: one for each role, and plaintext experiments use two.
+    pub fn devices(&self) -> usize {
         match self {
             Self::Run(args) if args.all_roles() => 3,
             Self::Eval(args) if args.on_shares() => 3,
+            Self::Eval(_) => 2,
             Self::Forward(args) if args.mode == Mode::Secure => 3,
             Self::Bench { .. } => 3,
             _ => 1,
@@ -96,6 +97,26 @@ impl KeyArgs {
             tracing::warn!("INSECURE: --test-keys fixes all keys; this run protects nothing and is for tests only");
         }
         self.test_keys.map(Secret)
+    }
+}
+
+/// Flags of every subcommand whose attention runs on shares. All roles of a session must be given the same.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct MaxArgs {
+    /// How attention finds the maxima of its rows; REVEALED shows the client every logit and the server every maximum, and
+    /// all roles must agree to it [default: secure]
+    #[arg(long, alias = "maximum", value_enum)]
+    pub max: Option<Max>,
+}
+
+impl MaxArgs {
+    /// The setting these flags mean. Warns of what it shows.
+    pub fn resolve(self) -> Max {
+        let max = self.max.unwrap_or_default();
+        if let Some(leak) = max.leaks() {
+            tracing::warn!("--max {max}: {leak}");
+        }
+        max
     }
 }
 
@@ -187,14 +208,16 @@ mod tests {
 
     #[test]
     fn roles_share_this_process_unless_one_is_elsewhere() {
-        let roles = |args: &[&str]| {
+        let devices = |args: &[&str]| {
             let cli = Cli::try_parse_from([&["harness"], args].concat()).unwrap_or_else(|e| panic!("{args:?}: {e}"));
-            cli.command.roles()
+            cli.command.devices()
         };
-        assert_eq!(roles(&["run"]), 3);
-        assert_eq!(roles(&["run", "--mode", "plain"]), 1);
-        assert_eq!(roles(&["run", "--connect", "localhost:1", "--dealer", "localhost:2"]), 1);
-        assert_eq!(roles(&["bench", "ops"]), 3);
-        assert_eq!(roles(&["devices"]), 1);
+        assert_eq!(devices(&["run"]), 3);
+        assert_eq!(devices(&["run", "--mode", "plain"]), 1);
+        assert_eq!(devices(&["run", "--connect", "localhost:1", "--dealer", "localhost:2"]), 1);
+        assert_eq!(devices(&["bench", "ops"]), 3);
+        assert_eq!(devices(&["eval", "--model", "m", "--mode", "secure"]), 3);
+        assert_eq!(devices(&["eval", "--model", "m"]), 2);
+        assert_eq!(devices(&["devices"]), 1);
     }
 }

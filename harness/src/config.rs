@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use masque_engine::protocol::RowMaximum;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -66,6 +67,42 @@ pub enum Mode {
     Secure,
     /// In f32 on one adapter, for comparison
     Plain,
+}
+
+/// How attention finds the maxima of its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Max {
+    /// By comparisons on shares; nothing is learnt
+    #[default]
+    Secure,
+    /// In the clear: the client sees every logit, the server the maximum of every row
+    Revealed,
+}
+
+impl From<Max> for RowMaximum {
+    fn from(max: Max) -> Self {
+        match max {
+            Max::Secure => Self::Secure,
+            Max::Revealed => Self::Revealed,
+        }
+    }
+}
+
+impl Max {
+    /// What becomes known beyond the protocol's default, as a sentence.
+    pub fn leaks(self) -> Option<&'static str> {
+        RowMaximum::from(self).leaks()
+    }
+}
+
+impl fmt::Display for Max {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secure => "secure",
+            Self::Revealed => "revealed",
+        })
+    }
 }
 
 /// Which form of the integer kernels runs.
@@ -171,6 +208,8 @@ pub struct RunConfig {
     pub seed: u64,
     /// Approximation set.
     pub approx: Approx,
+    /// How row maxima are found on shares; nothing in plaintext.
+    pub maximum: Option<Max>,
     /// Guidance.
     pub guidance: Guidance,
     /// On shares or in plaintext.
@@ -218,6 +257,8 @@ impl RunConfig {
 pub struct DealerConfig {
     /// `HOST:PORT` to listen on.
     pub listen: String,
+    /// How row maxima are found in the sessions that it takes part in.
+    pub maximum: Max,
     /// Longest silence of a peer.
     pub stall: Duration,
     /// Device.
@@ -237,6 +278,8 @@ pub struct ServeConfig {
     pub dealer: String,
     /// The model whose weights it holds.
     pub model: Model,
+    /// How row maxima are found in the sessions that it takes part in.
+    pub maximum: Max,
     /// Folder of what is kept between runs, if anything is.
     pub cache: Option<PathBuf>,
     /// Longest silence of a peer.

@@ -130,7 +130,8 @@ impl<'a> Ledger<'a> {
             h.update(part);
         };
         text(&self.model);
-        text(&format!("{:?};{:?};{};{:?}", config.mode, config.approx, config.steps, config.guidance));
+        let (mode, approx, maximum) = (config.mode, config.approx, config.maximum);
+        text(&format!("{mode:?};{approx:?};{maximum:?};{};{:?}", config.steps, config.guidance));
         match &config.subject {
             Subject::Classes(classes) => text(&format!("{};{};{}", config.seed, config.number(at), classes.0[at])),
             Subject::Prompts { prompts, origins, text: settings } => {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Approx, Guidance, Kernels, Mode, RunConfig};
+use crate::config::{Approx, Guidance, Kernels, Max, Mode, RunConfig};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
 use crate::images::Fidelity;
@@ -26,6 +26,8 @@ pub struct Report {
     pub mode: Mode,
     /// Approximation set.
     pub approx: Approx,
+    /// How attention found the maxima of its rows; nothing in plaintext.
+    pub maximum: Option<Max>,
     /// Sampler steps.
     pub steps: u32,
     /// Number of images drawn.
@@ -167,6 +169,7 @@ impl Report {
     /// Joins what was asked for and what came out.
     pub fn new(config: &RunConfig, outcome: &Outcome) -> Self {
         let mut leaks = outcome.leaks.clone();
+        leaks.extend(config.maximum.and_then(Max::leaks).map(String::from));
         if config.test_keys.is_some() {
             leaks.insert(0, "test keys: every key follows from a number, so nothing in this run was protected".into());
         }
@@ -178,6 +181,7 @@ impl Report {
             model: config.model.name.clone(),
             mode: config.mode,
             approx: config.approx,
+            maximum: config.maximum,
             steps: config.steps,
             images: config.images() as u64,
             kept: 0,
@@ -267,6 +271,24 @@ mod tests {
         assert!(report.leaks[0].starts_with("test keys"));
         let text = report.to_json().expect("plain data");
         assert!(!text.contains("class") && !text.contains("424242"));
+    }
+
+    #[test]
+    fn revealed_maxima_are_a_declared_leak() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let report = |flags: &[&str], resolve: fn(&Path, &[&str]) -> Result<RunConfig>| {
+            Report::new(&resolve(dir.path(), flags).expect("good settings"), &Outcome::default())
+        };
+        for resolve in [synthetic::resolve, synthetic::resolve_text] {
+            let secure = report(&[], resolve);
+            assert_eq!((secure.maximum, secure.leaks.len()), (Some(Max::Secure), 0));
+            let revealed = report(&["--max", "revealed"], resolve);
+            assert_eq!(revealed.maximum, Some(Max::Revealed));
+            assert!(matches!(&revealed.leaks[..], [leak] if leak.contains("the client saw every logit")));
+            assert!(revealed.to_json().expect("plain data").contains("\"maximum\": \"revealed\""));
+            let plain = report(&["--mode", "plain"], resolve);
+            assert_eq!((plain.maximum, plain.leaks.len()), (None, 0));
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use masque_engine::protocol::{self, Ctx, Links, Role};
 use masque_models::sampling::SamplingError;
 use masque_models::{Module, Part, secure_text};
 
+use crate::config::Max;
 use crate::engine::{EngineError, OpenModel};
 use crate::task::{Architecture, Plans, Request};
 
@@ -28,6 +29,7 @@ type Result<T> = std::result::Result<T, EngineError>;
 const ACCEPTED: u8 = 1;
 const REFUSED: u8 = 0;
 const PREPARES: u8 = 2;
+const OTHER_MAXIMUM: u8 = 3;
 
 impl Request {
     fn send(&self, ch: &mut dyn Channel) -> Result<()> {
@@ -139,6 +141,7 @@ pub fn client(
             weights.copy_from_slice(digest);
             accepted(weights)?;
         }
+        [OTHER_MAXIMUM] => return Err(other_maximum("the server", request.maximum)),
         [REFUSED] => {
             let files = request.files();
             return Err(
@@ -161,15 +164,28 @@ pub fn client(
     ready(ctx, plans, None, request, architecture, setup)
 }
 
-/// Joins as the server on a connection that a client has opened. The server's own architecture must be the client's.
+/// Where the roles do not agree on what may be shown.
+fn other_maximum(who: &str, asked: Max) -> EngineError {
+    format!(
+        "{who} takes no part in sessions with --max {asked}, which the client asks for; give all roles the same --max"
+    )
+    .into()
+}
+
+/// Joins as the server on a connection that a client has opened. The server's own architecture must be the client's, and it
+/// takes part in no session whose row maxima are found in another way than its own setting.
 pub fn server(
     gpu: Arc<Gpu>,
     mut client: Box<dyn Channel>,
     dealer: &str,
-    own: &OpenModel,
+    (own, maximum): (&OpenModel, Max),
     opts: &TcpOptions,
 ) -> Result<Ready> {
     let request = Request::receive(&mut *client)?;
+    if request.maximum != maximum {
+        send_setup(&mut *client, 3, vec![OTHER_MAXIMUM])?;
+        return Err(other_maximum("this server", request.maximum));
+    }
     let (architecture, plans) = request.plan()?;
     if !own.architecture.agrees(&architecture, &request) {
         send_setup(&mut *client, 3, vec![REFUSED])?;
@@ -191,8 +207,14 @@ pub fn server(
     ready(ctx, plans, Some(own), request, architecture, setup)
 }
 
-/// Serves one session as the dealer: waits for one client and one server, in any order.
-pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: &TcpOptions) -> Result<Ready> {
+/// Serves one session as the dealer: waits for one client and one server, in any order. Its own way to row maxima is part of
+/// its greeting, so that parties with another one are refused.
+pub fn dealer(
+    gpu: Arc<Gpu>,
+    listener: &Listener,
+    (test_keys, maximum): (Option<u64>, Max),
+    opts: &TcpOptions,
+) -> Result<Ready> {
     let (mut client, mut server) = (None, None);
     while client.is_none() || server.is_none() {
         // Nobody need come; but where one party is, the other is due.
@@ -212,7 +234,8 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
         }
     }
     let (Some(mut c), Some(mut s)) = (client, server) else { unreachable!("the loop ends with both") };
-    let request = Request::receive(&mut *c)?;
+    let mut request = Request::receive(&mut *c)?;
+    request.maximum = maximum;
     let (architecture, plans) = request.plan()?;
     let mut session = [0u8; 16];
     session.copy_from_slice(&Key::random()?.0[..16]);
@@ -226,8 +249,10 @@ pub fn dealer(gpu: Arc<Gpu>, listener: &Listener, test_keys: Option<u64>, opts: 
         keys[usize::from(party)] = Some(key);
     }
     let print = plans.fingerprint();
-    greet(&mut *c, Role::Dealer, session, print, &request, Role::Client)?;
+    // Both hear what differs before either is left alone.
+    let greeted = greet(&mut *c, Role::Dealer, session, print, &request, Role::Client);
     greet(&mut *s, Role::Dealer, session, print, &request, Role::Server)?;
+    greeted?;
     c.flush()?;
     let setup = sent(&[&*c, &*s]);
     let links = Links { peer: None, corrections: Some(s) };

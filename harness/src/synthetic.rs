@@ -22,7 +22,8 @@ pub(crate) fn resolve_text(dir: &Path, flags: &[&str]) -> Result<RunConfig> {
     resolve_for(dir, &fixture::text(dir), flags)
 }
 
-fn resolve_for(dir: &Path, model: &Path, flags: &[&str]) -> Result<RunConfig> {
+/// As [`resolve`], with the model in a folder.
+pub(crate) fn resolve_for(dir: &Path, model: &Path, flags: &[&str]) -> Result<RunConfig> {
     let out = dir.join("out");
     let typed = ["harness", "run", "--quiet", "--model", model.to_str().unwrap(), "--out", out.to_str().unwrap()];
     match Cli::try_parse_from(typed.iter().chain(flags)).expect("flags that parse").command {

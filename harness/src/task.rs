@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use masque_engine::exec::{ExecError, PlanConfig};
+use masque_engine::protocol::RowMaximum;
 use masque_models::sampling::{self, Guidance, Job};
 use masque_models::{
     ModelError, Module, Origin, Part, Schedule, SchedulerConfig, StableDiffusionConfig, TextJob, TextRequest,
@@ -14,6 +15,7 @@ use masque_models::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::config::Max;
 use crate::engine::EngineError;
 
 type Result<T> = std::result::Result<T, EngineError>;
@@ -152,18 +154,18 @@ pub enum Architecture {
 
 impl Architecture {
     /// The networks of a task that run on shares, with their plans.
-    pub fn parts(&self, task: &Task) -> Result<Vec<Part>> {
+    pub fn parts(&self, task: &Task, maximum: RowMaximum) -> Result<Vec<Part>> {
         match (self, task) {
             (Self::Class(model), Task::Class(job)) => {
                 let graph = model.graph(job)?;
-                let usual = PlanConfig { approx: job.approx, ..PlanConfig::default() };
+                let usual = PlanConfig { approx: job.approx, maximum, ..PlanConfig::default() };
                 let plan = model.unet.fixed_point.plan(&graph, usual).map_err(ExecError::Plan)?;
                 Ok(vec![Part { module: Module::Unet, graph, plan }])
             }
             (Self::Text(model), Task::Text(request)) => {
                 // A sampler that this model's scheduler does not have is refused before anybody computes.
                 Schedule::with(&model.scheduler, request.job.sampler, request.job.steps)?;
-                Ok(request.parts(model)?)
+                Ok(request.parts(model, maximum)?)
             }
             _ => Err("a model of another kind than the job needs".into()),
         }
@@ -223,13 +225,15 @@ pub struct Request {
     pub task: Task,
     /// Images drawn at once: a session draws the task's images in portions of this many.
     pub at_once: usize,
+    /// How row maxima are found. Each role says for itself which it takes part in.
+    pub maximum: Max,
     /// Texts of the model's configuration files, by name.
     files: BTreeMap<String, String>,
 }
 
 impl Request {
     /// A task for the model in a folder, at most so many images at once.
-    pub fn new(folder: &Path, task: Task, at_once: usize) -> Result<Self> {
+    pub fn new(folder: &Path, task: Task, at_once: usize, maximum: Max) -> Result<Self> {
         let mut files = BTreeMap::new();
         for name in task.files() {
             let path = folder.join(name);
@@ -241,7 +245,7 @@ impl Request {
             Task::Class(job) => job.count,
             Task::Text(_) => at_once.clamp(1, task.count().max(1)),
         };
-        Ok(Self { task, at_once, files })
+        Ok(Self { task, at_once, maximum, files })
     }
 
     /// The portions in which the images are drawn.
@@ -251,7 +255,7 @@ impl Request {
 
     /// What is asked for in one line, for comparison between roles.
     pub fn settings(&self) -> String {
-        format!("at-once={};{}", self.at_once, self.task.settings())
+        format!("at-once={};max={};{}", self.at_once, self.maximum, self.task.settings())
     }
 
     /// The architecture, checked, and what runs on shares.
@@ -271,8 +275,8 @@ impl Request {
             return Err("the client asks for no image".into());
         };
         let smaller = first.count() != last.count();
-        let rest = if smaller { Some(architecture.parts(last)?) } else { None };
-        Ok(Plans { first: architecture.parts(first)?, rest })
+        let parts = |portion| architecture.parts(portion, self.maximum.into());
+        Ok(Plans { first: parts(first)?, rest: if smaller { Some(parts(last)?) } else { None } })
     }
 
     fn architecture(&self) -> Result<Architecture> {

@@ -149,6 +149,27 @@ fn a_server_with_another_model() {
 }
 
 #[test]
+fn roles_that_show_more_than_the_others_agree_to() {
+    let place = Place::new();
+    let revealed = ["--max", "revealed"];
+    // The server does not agree.
+    let (_dealer, dealer_at) = place.listen(&[&["dealer"][..], &revealed].concat());
+    let (server, at) = place.listen(&["serve", "--model", "tiny", "--dealer", &dealer_at]);
+    let flags = ["out", "--connect", &at, "--dealer", &dealer_at];
+    let client = place.start(&[&JOB[..], &flags, &revealed].concat());
+    client.fails(&["the server takes no part in sessions with --max revealed"]);
+    server.fails(&["this server takes no part in sessions with --max revealed"]);
+    // The dealer does not.
+    let (dealer, dealer_at) = place.listen(&["dealer"]);
+    let (server, at) = place.listen(&[&["serve", "--model", "tiny", "--dealer", &dealer_at][..], &revealed].concat());
+    let flags = ["out", "--connect", &at, "--dealer", &dealer_at];
+    place.start(&[&JOB[..], &flags, &revealed].concat()).fails(&["setting max is revealed here but secure at dealer"]);
+    server.fails(&["setting max is revealed here but secure at dealer"]);
+    dealer.fails(&["setting max is secure here but revealed at"]);
+    nothing_finished(&place, "out");
+}
+
+#[test]
 fn no_adapter() {
     let place = Place::new();
     for mode in ["secure", "plain"] {

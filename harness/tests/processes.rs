@@ -30,6 +30,26 @@ fn three_processes_make_the_image_of_one() {
     assert!(report["online_bytes"]["client_to_server"].as_u64() > Some(0), "{report}");
 }
 
+#[test]
+fn maxima_that_are_revealed_on_request() {
+    let place = Place::new();
+    let report = |flags: &[&str], out: &str| -> serde_json::Value {
+        place.start(&[&["run"], &JOB[..], &["--out", out], flags].concat()).succeeds();
+        serde_json::from_slice(&fs::read(place.path(out).join("report.json")).expect("a report")).expect("JSON")
+    };
+    let (secure, revealed) = (report(&[], "secure"), report(&["--max", "revealed"], "revealed"));
+    assert_eq!((&secure["maximum"], &revealed["maximum"]), (&"secure".into(), &"revealed".into()));
+    let leaks = |report: &serde_json::Value| report["leaks"].to_string().contains("the client saw every logit");
+    assert!(!leaks(&secure) && leaks(&revealed), "{}", revealed["leaks"]);
+    let page = fs::read_to_string(place.path("revealed/report.html")).expect("a page");
+    assert!(page.contains("the client saw every logit"), "the page says nothing of it");
+    let rounds = |report: &serde_json::Value| report["rounds"].as_u64().expect("a number");
+    assert!(rounds(&revealed) < rounds(&secure), "{} and {} rounds", rounds(&revealed), rounds(&secure));
+    for report in [secure, revealed] {
+        assert!(report["fidelity"]["psnr_db"].as_f64() > Some(30.0), "{}", report["fidelity"]);
+    }
+}
+
 /// A short text-to-image job whose every key is fixed.
 const TEXT_JOB: [&str; 11] = [
     "--quiet",

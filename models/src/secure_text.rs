@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use masque_engine::exec::{ExecError, Input, Plan, PlanConfig, Secure, carry, reveal_to_client};
 use masque_engine::graph::{Graph, WeightStore};
-use masque_engine::protocol::{Ctx, Map, Role, Share, add_public, concat, repeat_rows, slice};
+use masque_engine::protocol::{Ctx, Map, Role, RowMaximum, Share, add_public, concat, repeat_rows, slice};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -101,13 +101,13 @@ impl TextRequest {
         portion(self.job.count(), config.image_size().iter().product(), MOST_PIXELS)
     }
 
-    /// The modules that run on shares, in the order in which they run.
-    pub fn parts(&self, config: &StableDiffusionConfig) -> Result<Vec<Part>, SamplingError> {
+    /// The modules that run on shares, in the order in which they run; `maximum` says how attention finds row maxima.
+    pub fn parts(&self, config: &StableDiffusionConfig, maximum: RowMaximum) -> Result<Vec<Part>, SamplingError> {
         let job = &self.job;
         let usual = |approx| PlanConfig { approx, ..PlanConfig::default() };
         let mut parts = Vec::new();
-        let mut part = |module, graph: Graph, own: FixedPoint, usual| -> Result<(), SamplingError> {
-            let plan = own.plan(&graph, usual).map_err(ExecError::Plan)?;
+        let mut part = |module, graph: Graph, own: FixedPoint, usual: PlanConfig| -> Result<(), SamplingError> {
+            let plan = own.plan(&graph, PlanConfig { maximum, ..usual }).map_err(ExecError::Plan)?;
             parts.push(Part { module, graph: Arc::new(graph), plan });
             Ok(())
         };

@@ -7,14 +7,13 @@ use masque_engine::approx;
 use masque_engine::exec::ExecError;
 use masque_engine::gpu::Gpu;
 use masque_engine::net::Link;
-use masque_engine::protocol::RowMaximum;
 use masque_models::{Extents, ModuleConfig, Network};
 
 use super::bench::{approximation, command_line, link};
 use super::networks::Size;
 use crate::bench::modules::{self, Source};
 use crate::bench::step::{self, Look, Report, Trace, Wanted};
-use crate::cli::GpuArgs;
+use crate::cli::{GpuArgs, MaxArgs};
 use crate::engine::{self, EngineError};
 use crate::error::{Error, Result};
 use crate::{trace, units};
@@ -35,9 +34,9 @@ pub struct StepArgs {
     /// Functions that stand in for SiLU, GeLU, exp: precise, loose, cipherdm
     #[arg(long, value_name = "NAME", default_value = "loose", value_parser = approximation)]
     pub approx: approx::Approx,
-    /// How attention finds the maxima of its rows; REVEALED shows the client every logit and the server every maximum
-    #[arg(long, alias = "maximum", value_enum, default_value_t)]
-    pub max: Max,
+    /// Flags of attention on shares.
+    #[command(flatten)]
+    pub max: MaxArgs,
     /// Samples evaluated together; a guided UNet step is two for each image
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub batch: u16,
@@ -91,25 +90,6 @@ impl Module {
     }
 }
 
-/// `--max`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Max {
-    /// On shares
-    #[default]
-    Secure,
-    /// In the clear
-    Revealed,
-}
-
-impl From<Max> for RowMaximum {
-    fn from(max: Max) -> Self {
-        match max {
-            Max::Secure => Self::Secure,
-            Max::Revealed => Self::Revealed,
-        }
-    }
-}
-
 /// Measures.
 pub fn execute(args: &StepArgs) -> Result<()> {
     for file in [&args.json, &args.csv, &args.trace].into_iter().flatten() {
@@ -150,10 +130,8 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
     }
     let batch = usize::from(args.batch);
     let forward = modules::example(&network.config, batch, extents)?;
-    let plan = network.config.plan_with(&forward.graph, args.approx, args.max.into()).map_err(ExecError::Plan)?;
-    if let Some(leak) = plan.config.maximum.leaks() {
-        tracing::warn!("{leak}");
-    }
+    let maximum = args.max.resolve().into();
+    let plan = network.config.plan_with(&forward.graph, args.approx, maximum).map_err(ExecError::Plan)?;
     let choice = engine::adapter_choice(&args.gpu.clone().resolve());
     let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
     let wanted = Wanted {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{GpuArgs, KeyArgs, StallArgs, address};
+use crate::cli::{GpuArgs, KeyArgs, MaxArgs, StallArgs, address};
 use crate::config::DealerConfig;
 use crate::engine;
 use crate::error::{Error, Result};
@@ -16,6 +16,9 @@ pub struct DealerArgs {
     /// Exit after this many sessions [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sessions: Option<u32>,
+    /// Flags of attention on shares.
+    #[command(flatten)]
+    pub max: MaxArgs,
     /// Network flags.
     #[command(flatten)]
     pub stall: StallArgs,
@@ -31,6 +34,7 @@ pub struct DealerArgs {
 pub fn execute(args: DealerArgs) -> Result<()> {
     let config = DealerConfig {
         listen: args.listen,
+        maximum: args.max.resolve(),
         stall: args.stall.resolve(),
         gpu: args.gpu.resolve(),
         test_keys: args.keys.resolve(),

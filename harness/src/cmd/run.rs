@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{CacheArgs, GpuArgs, KeyArgs, StallArgs, peer_address};
+use crate::cli::{CacheArgs, GpuArgs, KeyArgs, MaxArgs, StallArgs, peer_address};
 use crate::config::{self, Approx, Guidance, Mode, RunConfig, Secret, Transport, Weight};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -45,6 +45,9 @@ pub struct RunArgs {
     /// On shares, or in plaintext for comparison
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
+    /// Flags of attention on shares.
+    #[command(flatten)]
+    pub max: MaxArgs,
     /// Folder for pictures and reports; those of an earlier job are replaced
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
@@ -109,6 +112,7 @@ impl RunArgs {
         match self.mode {
             Mode::Secure => config::check_secure(self.approx)?,
             Mode::Plain if remote => return Err(no_meaning("--connect")),
+            Mode::Plain if self.max.max.is_some() => return Err(no_meaning("--max")),
             Mode::Plain if self.keys.test_keys.is_some() => return Err(no_meaning("--test-keys")),
             Mode::Plain => {}
         }
@@ -142,6 +146,7 @@ impl RunArgs {
             steps: self.steps,
             seed: self.seed,
             approx: self.approx,
+            maximum: (self.mode == Mode::Secure).then(|| self.max.resolve()),
             guidance,
             mode: self.mode,
             transport,
@@ -193,6 +198,7 @@ pub fn execute(args: RunArgs) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Max;
     use crate::synthetic;
 
     fn refused(flags: &[&str], names: &str) {
@@ -209,6 +215,7 @@ mod tests {
         assert_eq!(c.subject, Subject::Classes(Secret(vec![0, 0, 1, 1])));
         assert_eq!((c.steps, c.seed, c.approx, c.mode), (50, 1, Approx::Loose, Mode::Secure));
         assert_eq!(c.guidance, Guidance { scale: 2.0, eta: 0.1, weight: Weight::Respaced });
+        assert_eq!(c.maximum, Some(Max::Secure));
         assert!(c.fidelity && c.test_keys.is_none() && c.transport == Transport::InProcess);
     }
 
@@ -249,6 +256,7 @@ mod tests {
         refused(&["--guidance-scale", "inf"], "--guidance-scale inf");
         refused(&["--guidance-scale", "0.5"], "1 (no classifier-free guidance)");
         refused(&["--mode", "plain", "--connect", "a:1", "--dealer", "b:2"], "--connect");
+        refused(&["--mode", "plain", "--max", "secure"], "--max has no meaning");
         refused(&["--mode", "plain", "--test-keys", "1"], "--test-keys");
     }
 

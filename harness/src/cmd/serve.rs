@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{CacheArgs, GpuArgs, KeyArgs, StallArgs, address, peer_address};
+use crate::cli::{CacheArgs, GpuArgs, KeyArgs, MaxArgs, StallArgs, address, peer_address};
 use crate::config::ServeConfig;
 use crate::engine;
 use crate::error::{Error, Result};
@@ -25,6 +25,9 @@ pub struct ServeArgs {
     /// Exit after this many sessions [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub sessions: Option<u32>,
+    /// Flags of attention on shares.
+    #[command(flatten)]
+    pub max: MaxArgs,
     /// Network flags.
     #[command(flatten)]
     pub stall: StallArgs,
@@ -45,6 +48,7 @@ pub fn execute(args: ServeArgs) -> Result<()> {
         model: Model::open(args.model.as_deref())?,
         test_keys: args.keys.resolve(),
         listen: args.listen,
+        maximum: args.max.resolve(),
         dealer: args.dealer,
         stall: args.stall.resolve(),
         gpu: args.gpu.resolve(),

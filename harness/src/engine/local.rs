@@ -104,7 +104,7 @@ pub(super) fn in_process(
     let (dealer_at, server_at) = (Listener::bind("127.0.0.1:0")?, Listener::bind("127.0.0.1:0")?);
     let at = [dealer_at.local_addr(), server_at.local_addr()];
     let [dealer_addr, server_addr] = at.map(|a| a.to_string());
-    let keys = config.test_keys.map(|k| k.0);
+    let (keys, maximum) = (config.test_keys.map(|k| k.0), config.maximum.unwrap_or_default());
     let start = Instant::now();
     let mut comparison = Comparison { audience, kept: config.fidelity.then(VecDeque::new) };
     let [client, server, dealer] = together(
@@ -113,9 +113,9 @@ pub(super) fn in_process(
         || {
             let opts = session::options(net::Role::Server, config.stall);
             let client = server_at.accept("client", &opts)?;
-            role::serve_one(gpus[1].clone(), client, &dealer_addr, model, chains, &opts)
+            role::serve_one(gpus[1].clone(), client, &dealer_addr, (model, maximum), chains, &opts)
         },
-        || role::deal_one(gpus[2].clone(), &dealer_at, keys, config.stall),
+        || role::deal_one(gpus[2].clone(), &dealer_at, keys, maximum, config.stall),
     )?;
     let wall_s = start.elapsed().as_secs_f64();
     let others = vec![(Role::Server, server), (Role::Dealer, dealer)];

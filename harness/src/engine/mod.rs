@@ -19,7 +19,7 @@ use masque_engine::net;
 use masque_models::sampling::{Guidance, Job};
 use masque_models::{GuidanceWeight, Module, Origin, Place, Sampler, TextJob, TextRequest};
 
-use crate::config::{AdapterChoice, Approx, GpuConfig, Kernels, Mode, PlanConfig, RunConfig, Transport, Weight};
+use crate::config::{AdapterChoice, Approx, GpuConfig, Kernels, Max, Mode, PlanConfig, RunConfig, Transport, Weight};
 use crate::images::Fidelity;
 use crate::model::Kind;
 use crate::report::{Adapter, Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
@@ -274,7 +274,7 @@ fn client_modules(config: &RunConfig) -> Vec<Module> {
 }
 
 fn request(config: &RunConfig) -> Result<Request, EngineError> {
-    Request::new(&config.model.path, task(config), config.at_once)
+    Request::new(&config.model.path, task(config), config.at_once, config.maximum.unwrap_or_default())
 }
 
 fn versions() -> BTreeMap<String, String> {
@@ -342,6 +342,32 @@ pub fn plan(config: &PlanConfig) -> Result<String, EngineError> {
             Task::Text(TextRequest { job, text_encoder: place, vae: place })
         }
     };
-    let (_, plans) = Request::new(&config.model.path, task, count)?.plan()?;
+    let (_, plans) = Request::new(&config.model.path, task, count, Max::Secure)?.plan()?;
     Ok(plans.first.iter().map(|part| part.plan.table(&part.graph)).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::synthetic;
+
+    #[test]
+    fn how_maxima_are_found_is_part_of_the_fingerprint() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        for model in ["mini-sd", "binary-mnist"] {
+            let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(model);
+            let agreed = |max: &str| {
+                let config = synthetic::resolve_for(dir.path(), &model, &["--max", max]).expect("good settings");
+                let request = request(&config).expect("a model");
+                let (architecture, plans) = request.plan().expect("a plan");
+                assert!(architecture.agrees(&architecture, &request));
+                (plans.fingerprint(), request.settings())
+            };
+            let ((secure, settings), (revealed, other)) = (agreed("secure"), agreed("revealed"));
+            assert_ne!(secure, revealed);
+            assert_eq!(settings.replace("max=secure", "max=revealed"), other);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use masque_engine::approx::Approx;
 use masque_engine::exec::check_ranges;
 use masque_engine::gpu::Gpu;
 use masque_engine::graph::{Graph, WeightStore};
+use masque_engine::protocol::RowMaximum;
 use masque_models::sampling::{self, Job};
 use masque_models::text_to_image::{decode, encode};
 use masque_models::{
@@ -134,7 +135,8 @@ impl OpenModel {
     /// on the first image's noise and no condition.
     pub fn check_ranges(&self, gpu: &Arc<Gpu>, task: &Task) -> Result<(), EngineError> {
         let one = task.alone();
-        let parts = self.architecture.parts(&one)?;
+        // Ranges do not depend on how maxima are found.
+        let parts = self.architecture.parts(&one, RowMaximum::Secure)?;
         let model = match (&self.architecture, &one) {
             (Architecture::Class(model), Task::Class(job)) => {
                 let weights = self.opened(Module::Unet)?;

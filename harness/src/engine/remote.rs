@@ -36,7 +36,7 @@ pub fn serve(config: &ServeConfig, listening: &mut dyn FnMut(SocketAddr)) -> Res
     let (opts, chains) = (session::options(net::Role::Server, config.stall), Chains::new(config.cache.clone()));
     sessions(config.sessions, || {
         let client = listener.accept("client", &opts)?;
-        role::serve_one(gpu.clone(), client, &config.dealer, &model, &chains, &opts)
+        role::serve_one(gpu.clone(), client, &config.dealer, (&model, config.maximum), &chains, &opts)
     })
 }
 
@@ -45,7 +45,8 @@ pub fn deal(config: &DealerConfig, listening: &mut dyn FnMut(SocketAddr)) -> Res
     let gpu = Gpu::open(&adapter_choice(&config.gpu))?;
     let listener = Listener::bind(&config.listen)?;
     listening(listener.local_addr());
-    sessions(config.sessions, || role::deal_one(gpu.clone(), &listener, config.test_keys.map(|k| k.0), config.stall))
+    let keys = config.test_keys.map(|k| k.0);
+    sessions(config.sessions, || role::deal_one(gpu.clone(), &listener, keys, config.maximum, config.stall))
 }
 
 /// Runs sessions one after another. Where their number is agreed a failed one ends the process; a role that serves for

@@ -15,7 +15,7 @@ use super::{
     Audience, Drawn, EngineError, OpenModel, Outcome, Progress, Wanted, adapter_report, peak_rss, request, versions,
     wanted,
 };
-use crate::config::RunConfig;
+use crate::config::{Max, RunConfig};
 use crate::report::{Layer, OfflineBytes, OnlineBytes, Role, RoleReport};
 use crate::session::{self, Ready};
 use crate::task::{Architecture, Task};
@@ -166,11 +166,11 @@ pub(super) fn serve_one(
     gpu: Arc<Gpu>,
     client: Box<dyn net::Channel>,
     dealer: &str,
-    model: &OpenModel,
+    (model, maximum): (&OpenModel, Max),
     chains: &Chains,
     opts: &TcpOptions,
 ) -> Result<Done, EngineError> {
-    let ready = session::server(gpu.clone(), client, dealer, model, opts)?;
+    let ready = session::server(gpu.clone(), client, dealer, (model, maximum), opts)?;
     run_role(&gpu, ready, Side::Server(model, chains))
 }
 
@@ -179,9 +179,10 @@ pub(super) fn deal_one(
     gpu: Arc<Gpu>,
     listener: &Listener,
     keys: Option<u64>,
+    maximum: Max,
     stall: Duration,
 ) -> Result<Done, EngineError> {
-    let ready = session::dealer(gpu.clone(), listener, keys, &session::options(net::Role::Dealer, stall))?;
+    let ready = session::dealer(gpu.clone(), listener, (keys, maximum), &session::options(net::Role::Dealer, stall))?;
     run_role(&gpu, ready, Side::Dealer)
 }
 

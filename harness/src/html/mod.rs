@@ -189,6 +189,9 @@ fn settings(report: &Report) -> String {
         ("Driver", format!("{} ({})", a.driver, a.backend)),
         ("Integer kernels", name(&a.kernels)),
     ];
+    if let Some(maximum) = &report.maximum {
+        rows.push(("Row maxima of attention", name(maximum)));
+    }
     if let Some(text) = report.text {
         let module = |place, approx| format!("{}, {} functions", name(&place), name(&approx));
         rows.push(("Sampler", name(&text.sampler)));
