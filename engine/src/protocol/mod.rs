@@ -31,7 +31,7 @@ mod softmax;
 mod wire;
 
 pub use crate::net::Role;
-pub use activation::{activation, activation_cost, activation_ring};
+pub use activation::{activation, activation_cost};
 pub(crate) use attention::VALUES;
 pub use attention::{ATTENTION_TILE, AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
