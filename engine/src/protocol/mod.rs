@@ -126,7 +126,8 @@ pub struct Wire {
     pub f: u32,
     /// The opened words (none at the dealer).
     pub delta: Option<Buf>,
-    /// A party's share of the mask, each below 2^k; at the dealer their sum. `fresh` says whether that sum still has its carry.
+    /// A party's share of the mask; at the dealer the exact sum of both, modulo 2^64, also what exceeds k bits. `fresh` says
+    /// whether each share is below 2^k.
     pub lam: Buf,
     /// Whether the wire comes straight from an opening: only then can it be lifted.
     pub fresh: bool,
