@@ -149,7 +149,8 @@ fn held(weights: u64, layers: &[(Layer, u32)]) -> (Vec<[Vec<u64>; 2]>, u64, u64)
             for (i, (layer, _)) in layers.iter().enumerate() {
                 let x = uniform(world, &format!("x{i}"), layer.input_len(), 1 << 14);
                 let x = world.share(ctx, &format!("x{i}"), &x, 64, 10)?;
-                all.push(words(ctx, &linear(ctx, &x, layer, &shared[i])?)?);
+                let y = linear(ctx, &x, layer, &shared[i])?;
+                all.push(words(ctx, &y)?);
             }
         }
         Ok((all, kept, ctx.rec.peak_bytes()))
@@ -166,7 +167,7 @@ fn weights_beyond_the_budget_are_uploaded_again() {
     // What the client keeps ready, as messages, and in whole words; and several of a size, for the memory.
     let mut layers =
         vec![(dense(24, 10), 52), (Layer::Conv(conv), 48), (dense(1100, 1000), 48), (dense(1000, 1100), 60)];
-    layers.extend([(dense(1000, 1000), 48); 3].iter().cloned());
+    layers.extend(std::iter::repeat_n((dense(1000, 1000), 48), 3));
     let (all, everything, most) = held(u64::MAX, &layers);
     let (none, nothing, least) = held(0, &layers);
     let budget = everything / 2;
