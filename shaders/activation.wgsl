@@ -1,8 +1,8 @@
 // out[i] = f(x[i]); f: 0 silu, 1 quick_gelu, 2 gelu. One thread per F.
 struct Params { n: u32, f: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<F>; // [n]
-@group(0) @binding(2) var<storage, read_write> out: array<F>; // [n]
+@group(0) @binding(1) var<storage, read> x: array<S>; // [n]
+@group(0) @binding(2) var<storage, read_write> out: array<S>; // [n]
 #import thread
 #import lane
 #import exp
@@ -25,7 +25,7 @@ fn tail(t: F) -> F {
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let i = thread(gid);
     if (i >= p.n) { return; }
-    let v = x[i];
+    let v = e_load(x[i]);
     // One exponential for all of them: software adapters run every branch.
     let z = abs(v) * 0.70710678;
     let t = 1.0 / (1.0 + 0.5 * z);
@@ -34,5 +34,5 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     // v Phi(v)
     let half = 0.5 * t * e;
     let gelu = v * select(half, 1.0 - half, v >= F());
-    out[i] = select(v / (1.0 + e), gelu, p.f == 2u);
+    out[i] = e_store(select(v / (1.0 + e), gelu, p.f == 2u));
 }

@@ -6,9 +6,9 @@ struct Params { n: u32, block: u32, image: u32, channels: u32 }
 struct Params { n: u32 }
 #endif
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<F>; // [n]
-@group(0) @binding(2) var<storage, read> b: array<F>; // [n], or [n / image][channels]
-@group(0) @binding(3) var<storage, read_write> out: array<F>; // [n]
+@group(0) @binding(1) var<storage, read> a: array<S>; // [n]
+@group(0) @binding(2) var<storage, read> b: array<S>; // [n], or [n / image][channels]
+@group(0) @binding(3) var<storage, read_write> out: array<S>; // [n]
 #import thread
 #import lane
 @compute @workgroup_size(64)
@@ -17,8 +17,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if (t >= p.n) { return; }
 #ifdef VECTOR
     let i = p.block + t;
-    out[t] = a[t] + b[(i / p.image) * p.channels + i % p.channels];
+    out[t] = e_store(e_load(a[t]) + e_load(b[(i / p.image) * p.channels + i % p.channels]));
 #else
-    out[t] = a[t] + b[t];
+    out[t] = e_store(e_load(a[t]) + e_load(b[t]));
 #endif
 }

@@ -1,6 +1,6 @@
 // Leaves of a comparison [x < T]: for each threshold, group and element the masked byte (g0..g3, e0..e3) ^ mask where
-// g = [d < l] and e = [d = l] for each nibble of the window of d = delta - T and of the mask l, read off the dealt
-// one-hots. A row is a threshold and a group of nibbles, groups fastest. CLIENT draws its one-hots, the server has the
+// g = [d < l] and e = [d = l] for each digit of the window of d = delta - T and of the mask l, read off the dealt
+// one-hots (compare_deal.wgsl). A row is a threshold and a group of digits, groups fastest. CLIENT draws its one-hots, the server has the
 // dealer's message. Own masks are drawn as in compare_products.wgsl; one thread handles a block of them, 32 elements of a
 // row. Writes bytes, and the window's sign bit of d. n is a multiple of 8.
 struct Params {
@@ -20,13 +20,13 @@ struct Params {
 #import prg
 #import load8(delta)
 
-// (g, e) of one nibble at bits q and 4 + q, from its 15 bits.
-fn leaf(hot: u32, nibble: u32, q: u32) -> u32 {
-    let g = countOneBits(hot >> nibble) & 1u;
+// (g, e) of one digit at bits q and 4 + q, from its 15 or 7 bits.
+fn leaf(hot: u32, digit: u32, q: u32) -> u32 {
+    let g = countOneBits(hot >> digit) & 1u;
     // [l = 0] is what is left of 1.
     let none = p.first ^ (countOneBits(hot) & 1u);
-    let e = ((hot << 1u) >> nibble) & 1u;
-    return (g << q) | (select(e, none, nibble == 0u) << (4u + q));
+    let e = ((hot << 1u) >> digit) & 1u;
+    return (g << q) | (select(e, none, digit == 0u) << (4u + q));
 }
 
 @compute @workgroup_size(64)
@@ -58,14 +58,22 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 let difference = r_sub(d[%i], threshold);
                 let window = r_low(r_shr(r_low(difference, p.hi), p.lo), p.hi - p.lo - 1u);
                 word |= r_bit(difference, p.hi - 1u) << (8u * part + %iu);
-                let v = r_lo(r_shr(window, 16u * group)) & 0xffffu;
                 let hot = r_low(l[%i], K);
                 let lo = r_lo(hot);
+#ifdef K60
+                let v = r_lo(r_shr(window, 16u * group)) & 0xffffu;
                 let hi = r_hi(hot);
                 bytes[%i] = leaf(lo & 0x7fffu, v & 15u, 0u)
                     | leaf((lo >> 15u) & 0x7fffu, (v >> 4u) & 15u, 1u)
                     | leaf(((lo >> 30u) | (hi << 2u)) & 0x7fffu, (v >> 8u) & 15u, 2u)
                     | leaf((hi >> 13u) & 0x7fffu, v >> 12u, 3u);
+#else
+                let v = r_lo(window);
+                bytes[%i] = leaf(lo & 0x7fu, v & 7u, 0u)
+                    | leaf((lo >> 7u) & 0x7fu, (v >> 3u) & 7u, 1u)
+                    | leaf((lo >> 14u) & 0x7fu, (v >> 6u) & 7u, 2u)
+                    | leaf((lo >> 21u) & 0x7fu, (v >> 9u) & 7u, 3u);
+#endif
             }
 #end
             let x = m & vec4<u32>(0xffu);

@@ -69,8 +69,11 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     var at = p.b_first + (t / p.tiles_m) * p.panel;
     start(at);
     at += HEAD * QUADS;
+    // Parameters lie in memory: read once, not in every iteration.
+    let extent = p.kernel;
+    let channels = p.channels;
 #ifdef SCALAR
-    for (var k = 0u; k < p.kernel * p.kernel * p.channels; k += 4u) {
+    for (var k = 0u; k < extent * extent * channels; k += 4u) {
 #each r ROWS
         x[%r] = four(o%r, k);
 #end
@@ -78,13 +81,13 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         at += 4u * QUADS;
     }
 #else
-    for (var tap = 0u; tap < p.kernel * p.kernel; tap++) {
-        let ky = tap / p.kernel;
-        let kx = tap % p.kernel;
+    for (var tap = 0u; tap < extent * extent; tap++) {
+        let ky = tap / extent;
+        let kx = tap % extent;
 #each r ROWS
         let r%r = pixel(o%r, ky, kx);
 #end
-        for (var k = 0u; k < p.channels; k += 4u) {
+        for (var k = 0u; k < channels; k += 4u) {
 #each r ROWS
             x[%r] = four(r%r, k);
 #end

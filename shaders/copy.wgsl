@@ -12,7 +12,8 @@ struct Params { n: u32, cols: u32, stride: u32, start: u32, out_stride: u32, out
 @group(0) @binding(2) var<storage, read_write> out: array<E>; // [rows][out_stride]
 #import thread
 #ifdef WIDE
-alias E = vec4<u32>;
+#import quad
+alias E = Q;
 #else
 #ifdef F32
 alias E = f32;

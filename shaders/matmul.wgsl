@@ -59,7 +59,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     var at = p.b_first + batch * p.b_step + tile.y * p.panel;
     start(at);
     at += HEAD * QUADS;
-    for (var k = 0u; k < p.k; k += 4u) {
+    // Parameters lie in memory: read once, not in every iteration.
+    let depth = p.k;
+    for (var k = 0u; k < depth; k += 4u) {
 #each r ROWS
         x[%r] = four(r%r, k);
 #end

@@ -1,14 +1,14 @@
 // out[i] = a[i] * b[i]. One thread per element.
 struct Params { n: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<F>; // [n]
-@group(0) @binding(2) var<storage, read> b: array<F>; // [n]
-@group(0) @binding(3) var<storage, read_write> out: array<F>; // [n]
+@group(0) @binding(1) var<storage, read> a: array<S>; // [n]
+@group(0) @binding(2) var<storage, read> b: array<S>; // [n]
+@group(0) @binding(3) var<storage, read_write> out: array<S>; // [n]
 #import thread
 #import lane
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t >= p.n) { return; }
-    out[t] = a[t] * b[t];
+    out[t] = e_store(e_load(a[t]) * e_load(b[t]));
 }

@@ -1,13 +1,13 @@
 // out[i] = max(x[i], 0). One thread per element.
 struct Params { n: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<F>; // [n]
-@group(0) @binding(2) var<storage, read_write> out: array<F>; // [n]
+@group(0) @binding(1) var<storage, read> x: array<S>; // [n]
+@group(0) @binding(2) var<storage, read_write> out: array<S>; // [n]
 #import thread
 #import lane
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
     if (t >= p.n) { return; }
-    out[t] = max(x[t], F());
+    out[t] = e_store(max(e_load(x[t]), F()));
 }

@@ -7,21 +7,14 @@ struct Params {
     e: u32, borders: u32, width: u32, slope: f32, start: f32, squarings: u32, cutoff: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<F>; // [rows][cols]
+@group(0) @binding(1) var<storage, read> x: array<S>; // [rows][cols]
 @group(0) @binding(2) var<storage, read> table: array<f32>; // [borders + (borders + 1) * width]
-@group(0) @binding(3) var<storage, read_write> out: array<F>; // [rows][cols]
+@group(0) @binding(3) var<storage, read_write> out: array<S>; // [rows][cols]
 #import thread
 #import lane
+#import lanes
 #import exp
 #import table
-
-#ifdef QUAD
-fn most(v: F) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
-fn total(v: F) -> f32 { return (v.x + v.y) + (v.z + v.w); }
-#else
-fn most(v: F) -> f32 { return v; }
-fn total(v: F) -> f32 { return v; }
-#endif
 
 fn e(v: F) -> F {
     switch (p.e) {
@@ -41,16 +34,16 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     if (t >= p.rows) { return; }
     let base = t * p.cols;
     let end = min(p.seen + t % p.queries, p.cols);
-    var top = x[base];
-    for (var i = 1u; i < end; i++) { top = max(top, x[base + i]); }
+    var top = e_load(x[base]);
+    for (var i = 1u; i < end; i++) { top = max(top, e_load(x[base + i])); }
     let largest = most(top);
     var sum = F();
     for (var i = 0u; i < end; i++) {
-        let v = e(p.scale * (x[base + i] - largest));
-        out[base + i] = v;
+        let v = e(p.scale * (e_load(x[base + i]) - largest));
+        out[base + i] = e_store(v);
         sum += v;
     }
     let inverse = 1.0 / total(sum);
-    for (var i = 0u; i < end; i++) { out[base + i] *= inverse; }
-    for (var i = end; i < p.cols; i++) { out[base + i] = F(); }
+    for (var i = 0u; i < end; i++) { out[base + i] = e_store(e_load(out[base + i]) * inverse); }
+    for (var i = end; i < p.cols; i++) { out[base + i] = S(); }
 }

@@ -130,7 +130,7 @@ fn groups_with_large_means() {
 #[test]
 fn rows_with_large_means() {
     let mut r = recorder();
-    for (rows, cols) in [(1, 1), (3, 64), (130, 7), (2, 1280)] {
+    for (rows, cols) in [(1, 1), (3, 64), (130, 7), (2, 1280), (9, 4)] {
         let offset = draw(rows, 9);
         let x: Vec<f32> = draw(rows * cols, 5).iter().enumerate().map(|(i, v)| v + 30.0 * offset[i / cols]).collect();
         let (weight, bias) = (draw(cols, 6), draw(cols, 7));

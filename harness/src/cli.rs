@@ -52,11 +52,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// Roles that compute in this process.
-    pub fn roles(&self) -> usize {
+    /// Devices that compute at the same time in this process: one for each role, and plaintext experiments use two.
+    pub fn devices(&self) -> usize {
         match self {
             Self::Run(args) if args.all_roles() => 3,
             Self::Eval(args) if args.on_shares() => 3,
+            Self::Eval(_) => 2,
             Self::Forward(args) if args.mode == Mode::Secure => 3,
             Self::Bench { .. } => 3,
             _ => 1,
@@ -212,14 +213,16 @@ mod tests {
 
     #[test]
     fn roles_share_this_process_unless_one_is_elsewhere() {
-        let roles = |args: &[&str]| {
+        let devices = |args: &[&str]| {
             let cli = Cli::try_parse_from([&["harness"], args].concat()).unwrap_or_else(|e| panic!("{args:?}: {e}"));
-            cli.command.roles()
+            cli.command.devices()
         };
-        assert_eq!(roles(&["run"]), 3);
-        assert_eq!(roles(&["run", "--mode", "plain"]), 1);
-        assert_eq!(roles(&["run", "--connect", "localhost:1", "--dealer", "localhost:2"]), 1);
-        assert_eq!(roles(&["bench", "ops"]), 3);
-        assert_eq!(roles(&["devices"]), 1);
+        assert_eq!(devices(&["run"]), 3);
+        assert_eq!(devices(&["run", "--mode", "plain"]), 1);
+        assert_eq!(devices(&["run", "--connect", "localhost:1", "--dealer", "localhost:2"]), 1);
+        assert_eq!(devices(&["bench", "ops"]), 3);
+        assert_eq!(devices(&["eval", "--model", "m", "--mode", "secure"]), 3);
+        assert_eq!(devices(&["eval", "--model", "m"]), 2);
+        assert_eq!(devices(&["devices"]), 1);
     }
 }

@@ -10,7 +10,7 @@ use harness::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    prepare_driver(cli.command.roles());
+    prepare_driver(cli.command.devices());
     harness::logging::init(cli.verbose);
     match harness::cmd::dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,12 +27,12 @@ fn main() -> ExitCode {
 ///
 /// * Its device-select layer asks Wayland for the default device and, on machines without a desktop, complains on stderr as if
 ///   something had failed. The engine orders devices itself, so the layer is left out.
-/// * llvmpipe gives every device a thread per core. Several roles in one process then wait for each other's threads more than
-///   they compute, so each gets its part of the cores: the two parties compute at the same time, the dealer in between. A
+/// * llvmpipe gives every device a thread per core. Several devices in one process then wait for each other's threads more than
+///   they compute, so each gets its part of the cores: two compute at the same time, a dealer's in between. A
 ///   single thread is the driver's own (0).
-fn prepare_driver(roles: usize) {
+fn prepare_driver(devices: usize) {
     set_if_missing("NODEVICE_SELECT", "1");
-    if roles > 1 {
+    if devices > 1 {
         let each = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let threads = if each < 2 { 0 } else { each };
         set_if_missing("LP_NUM_THREADS", &threads.to_string());

@@ -31,7 +31,7 @@ fn load_a(i: u32) -> E { return a[i]; }
 // Elements i to i + 3; i is a multiple of 4.
 fn load_a(i: u32) -> E4 {
 #ifdef F32
-    return a[i >> 2u];
+    return e4_load(a[i >> 2u]);
 #else
 #ifdef NATIVE
     return a[i >> 2u];

@@ -23,7 +23,7 @@ fn put4(base: u32, row: u32, col: u32, v: E4) {
 // Quad i of `out`.
 fn load_out(i: u32) -> E4 {
 #ifdef F32
-    return out[i];
+    return e4_load(out[i]);
 #else
 #ifdef NATIVE
     return out[i];
@@ -35,7 +35,7 @@ fn load_out(i: u32) -> E4 {
 
 fn store_out(i: u32, v: E4) {
 #ifdef F32
-    out[i] = v;
+    out[i] = e4_store(v);
 #else
 #ifdef NATIVE
     out[i] = v;

@@ -5,13 +5,24 @@ use masque_engine::reference;
 
 use crate::case::{Case, Draw, EIGHTS, poisoned};
 
-/// Bits `lo..hi` that are compared, from one nibble to all 64.
-const WINDOWS: [(u32, u32); 10] =
-    [(0, 2), (62, 64), (3, 8), (0, 5), (4, 21), (0, 18), (10, 28), (0, 33), (1, 50), (0, 64)];
-/// Widths of the leaves' messages.
-const LEAVES: [u32; 4] = [16, 32, 48, 60];
+/// Bits `lo..hi` that are compared, from one to all 64, and the width of the leaves' messages.
+const WINDOWS: [(u32, u32, u32); 13] = [
+    (0, 2, 8),
+    (62, 64, 8),
+    (3, 7, 8),
+    (3, 8, 16),
+    (0, 7, 16),
+    (20, 30, 24),
+    (4, 15, 28),
+    (51, 64, 28),
+    (4, 21, 60),
+    (0, 18, 60),
+    (10, 28, 60),
+    (1, 50, 60),
+    (0, 64, 60),
+];
 
-/// Groups of four nibbles below the sign bit.
+/// Groups of four digits below the sign bit.
 fn groups(lo: u32, hi: u32) -> usize {
     (hi - lo - 1).div_ceil(16) as usize
 }
@@ -29,19 +40,17 @@ fn party(first: u32) -> &'static str {
 pub fn compare_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_deal::*;
     let mut all = vec![];
-    for (i, (lo, hi)) in WINDOWS.into_iter().enumerate() {
-        for (j, k) in LEAVES.into_iter().enumerate() {
-            for turn in 0..2 {
-                let n = EIGHTS[(i + j + 3 * turn) % EIGHTS.len()];
-                let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
-                let p = Params { n, groups: groups(lo, hi), lo, hi, n0, n1, n2 };
-                let count = n * p.groups;
-                let (keys, lam) = (draw.halves(16), draw.words(n));
-                let mut msg = poisoned(count * k as usize / 32);
-                compare_deal(k, &p, &keys, &lam, &mut msg);
-                let case = Case::new("compare_deal", p.args(), count.div_ceil(elements_of_block(k))).bits(k);
-                all.push(case.input("keys", &keys).input("lam", &lam).output("msg", &msg));
-            }
+    for (i, (lo, hi, k)) in WINDOWS.into_iter().enumerate() {
+        for turn in 0..3 {
+            let n = EIGHTS[(i + 2 * turn) % EIGHTS.len()];
+            let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
+            let p = Params { n, groups: groups(lo, hi), lo, hi, n0, n1, n2 };
+            let count = n * p.groups;
+            let (keys, lam) = (draw.halves(16), draw.words(n));
+            let mut msg = poisoned(count * k as usize / 32);
+            compare_deal(k, &p, &keys, &lam, &mut msg);
+            let case = Case::new("compare_deal", p.args(), count.div_ceil(elements_of_block(k))).bits(k);
+            all.push(case.input("keys", &keys).input("lam", &lam).output("msg", &msg));
         }
     }
     all
@@ -70,11 +79,10 @@ pub fn compare_products(draw: &mut Draw) -> Vec<Case> {
 pub fn compare_leaf(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_leaf::*;
     let mut all = vec![];
-    for (i, (lo, hi)) in WINDOWS.into_iter().enumerate() {
+    for (i, (lo, hi, k)) in WINDOWS.into_iter().enumerate() {
         for levels in [1, 2, 5] {
             for first in [0, 1] {
                 let (n, groups) = (EIGHTS[(i + levels) % EIGHTS.len()], groups(lo, hi));
-                let k = LEAVES[(i + levels) % LEAVES.len()];
                 let rows = levels * groups;
                 let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
                 let p = Params { n, groups, rows, lo, hi, first, m0, m1, m2, n0, n1, n2 };
@@ -163,7 +171,7 @@ pub fn pairs(draw: &mut Draw) -> Vec<Case> {
     let mut all = vec![];
     for eights in [false, true] {
         for (rows, half, width) in levels(eights) {
-            let p = Params { n: rows * half, half, width };
+            let p = Params { n: rows * half, half, width, shift: draw.within(0..=8) };
             let (x, mut out) = (draw.words(rows * width), poisoned(p.n));
             pairs(&p, &x, &mut out);
             let case = Case::new("pairs", p.args(), p.n.div_ceil(8)).input("x", &x).output("out", &out);
@@ -176,18 +184,18 @@ pub fn pairs(draw: &mut Draw) -> Vec<Case> {
 pub fn maximum(draw: &mut Draw) -> Vec<Case> {
     use reference::maximum::*;
     let mut all = vec![];
-    for (eights, k, first) in [false, true].into_iter().flat_map(|e| [(e, 24, 0), (e, 24, 1), (e, 32, 0), (e, 32, 1)]) {
+    for (eights, first) in [false, true].into_iter().flat_map(|e| [(e, 0), (e, 1)]) {
         for (rows, half, width) in levels(eights) {
             let [n0, n1, n2, m0, m1, m2] = [(); 6].map(|_| draw.halves(1)[0]);
             let n = rows * half;
-            let p = Params { n, half, width, first, m0, m1, m2, n0, n1, n2 };
+            let p = Params { n, half, width, shift: draw.within(0..=8), first, m0, m1, m2, n0, n1, n2 };
             let (keys, bits) = (draw.halves(16), draw.halves(n.div_ceil(32)));
             let [delta, lam] = [(); 2].map(|_| draw.words(rows * width));
-            let dealt = (first == 0).then(|| draw.halves(n.next_multiple_of(8) * 2 * k as usize / 32));
-            let (mut out, mut msg) = (poisoned(n), poisoned(n.div_ceil(8) * k as usize / 4));
+            let dealt = (first == 0).then(|| draw.halves(n.next_multiple_of(8)));
+            let (mut out, mut msg) = (poisoned(n), poisoned(n.div_ceil(8) * 4));
             let x = Inputs { delta: &delta, lam: &lam, bits: &bits };
-            maximum(k, &p, &keys, &x, dealt.as_deref(), &mut out, &mut msg);
-            let case = Case::new("maximum", p.args(), n.div_ceil(16)).bits(k).with(party(first)).input("keys", &keys);
+            maximum(&p, &keys, &x, dealt.as_deref(), &mut out, &mut msg);
+            let case = Case::new("maximum", p.args(), n.div_ceil(32)).with(party(first)).input("keys", &keys);
             let case = case.input("delta", &delta).input("lam", &lam).input("bits", &bits);
             let case = case.output("out", &out).output("msg", &msg);
             let case = if eights { case.with("EIGHTS") } else { case };
@@ -204,15 +212,13 @@ pub fn maximum_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::maximum_deal::*;
     let mut all = vec![];
     for n in EIGHTS {
-        for k in [24, 32] {
-            let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
-            let p = Params { n, n0, n1, n2 };
-            let (keys, lam, bits) = (draw.halves(16), draw.words(n), draw.halves(n.div_ceil(32)));
-            let mut msg = poisoned(2 * n * k as usize / 32);
-            maximum_deal(k, &p, &keys, &lam, &bits, &mut msg);
-            let case = Case::new("maximum_deal", p.args(), n / 8).bits(k).input("keys", &keys).input("lam", &lam);
-            all.push(case.input("bits", &bits).output("msg", &msg));
-        }
+        let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
+        let p = Params { n, n0, n1, n2 };
+        let (keys, lam, bits) = (draw.halves(16), draw.words(n), draw.halves(n.div_ceil(32)));
+        let mut msg = poisoned(n);
+        maximum_deal(&p, &keys, &lam, &bits, &mut msg);
+        let case = Case::new("maximum_deal", p.args(), n.div_ceil(16)).input("keys", &keys).input("lam", &lam);
+        all.push(case.input("bits", &bits).output("msg", &msg));
     }
     all
 }

@@ -10,6 +10,7 @@ mod piecewise;
 mod ring;
 mod streams;
 mod vectors;
+mod weights;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -81,7 +82,14 @@ kernels! {
     piecewise: piecewise::piecewise,
     piecewise_deal: piecewise::piecewise_deal,
     prg: streams::prg,
+    quartic_deal: weights::quartic_deal,
+    quartic_square: weights::quartic_square,
+    quartic_value: weights::quartic_value,
+    raise: weights::raise,
+    raise_deal: weights::raise_deal,
     reduce: elementwise::reduce,
+    select: weights::select,
+    select_deal: weights::select_deal,
     truncate: elementwise::truncate,
     unpack: streams::unpack,
     xor: elementwise::xor,

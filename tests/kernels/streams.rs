@@ -45,6 +45,14 @@ pub fn prg(draw: &mut Draw) -> Vec<Case> {
                 all.push(case().with("CHACHA20").output("out", &expect(&|out| prg(20, &p, &keys, out))));
             }
             all.push(case().with("BOTH").output("out", &expect(&|out| both(&p, &keys, out))));
+            if k == 24 {
+                let shift = draw.within(0..=8);
+                let mut args = p.args();
+                args.push(("shift", shift.into()));
+                let case =
+                    Case::new("prg", args, blocks(n, k)).bits(k).with("BOTH").with("SHIFTED").input("keys", &keys);
+                all.push(case.output("out", &expect(&|out| shifted(&p, &keys, shift, out))));
+            }
         }
     }
     all

@@ -183,20 +183,25 @@ fn maximum_of_rows() {
     let world = World::new(7);
     for (rows, cols) in [(33, 49), (5, 2), (4, 1), (3, 64), (2, 7)] {
         let n = rows * cols;
-        let x = uniform(&world, "values", n, 1 << 12);
-        let window = Window { lo: 2, hi: 16 };
-        let cost = open_cost(&[(n, 24)]) + maximum_cost(rows, cols, 24, window) + open_cost(&[(rows, 24)]);
-        let y = unary(&world, &x, 24, 0, cost, |ctx, x| {
-            let w = open(ctx, x, 0, 24)?;
-            let m = maximum(ctx, &w, rows, cols, window)?;
-            // Polynomials x turn a wire into a share; within its ring they cost nothing.
-            let one = polynomial(ctx, &m, &[0.0, 1.0], 0, 24)?;
-            let w = open(ctx, &one, 0, 24)?;
-            polynomial(ctx, &w, &[0.0, 1.0], 0, 24)
-        });
-        for r in 0..rows {
-            let want = x[r * cols..(r + 1) * cols].iter().max().copied().unwrap() as f64;
-            assert!((y[r] - want).abs() <= 8.0 * 7.0, "{rows}x{cols} row {r}: {} for {want}", y[r]);
+        let x = uniform(&world, "values", n, 1 << 13);
+        for shift in [0, 1, 5] {
+            let cost = maximum_cost(rows, cols) + open_cost(&[(rows, 24)]);
+            let unit = if cols > 1 { f64::from(1 << shift) } else { 1.0 };
+            let y = unary(&world, &x, 27, 3, cost, |ctx, x| {
+                let found = maximum(ctx, x, 3, (rows, cols), shift)?;
+                assert_eq!((found.x.n, found.x.k, found.x.f, found.top.n), (n, 24, 0, rows));
+                // Polynomials x turn a wire into a share; within its ring they cost nothing.
+                let one = polynomial(ctx, &found.top, &[0.0, 1.0], 0, 24)?;
+                let w = open(ctx, &one, 0, 24)?;
+                polynomial(ctx, &w, &[0.0, 1.0], 0, 24)
+            });
+            for r in 0..rows {
+                let want = x[r * cols..(r + 1) * cols].iter().max().copied().unwrap() as f64 / 8.0;
+                let found = y[r] * unit;
+                let levels = (cols as f64).log2().ceil();
+                let error = (found - want) / unit;
+                assert!((-1.0 - levels - 1.0..=3.0).contains(&error), "{rows}x{cols} row {r}: {found} for {want}");
+            }
         }
     }
 }

@@ -159,9 +159,9 @@ pub fn products(w: &World, ctx: &mut Ctx, secret: i64) -> Result<Vec<u64>, Error
     let narrow = open(seen.ctx, &z, 0, 36)?;
     let z = lift(seen.ctx, &narrow, 64)?;
     let z = seen.share(z)?;
-    let narrow = open(seen.ctx, &z.reduced(24), 0, 24)?;
-    let top = maximum(seen.ctx, &narrow, 32, 32, Window { lo: 4, hi: 24 })?;
-    seen.wire(top)?;
+    let found = maximum(seen.ctx, &z.reduced(24), 0, (32, 32), 4)?;
+    seen.wire(found.x)?;
+    seen.wire(found.top)?;
     let positive = w.share(seen.ctx, "positive", &constant(64, 5000), 40, 0)?;
     let positive = open(seen.ctx, &positive, 0, 40)?;
     for power in [-1.0, -0.5] {

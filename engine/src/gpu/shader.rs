@@ -1,7 +1,8 @@
 //! Shader sources: assembly with imports and conditions, and what a shader says about itself.
 //!
 //! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
-//! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)` are generated (`wire.rs`); `#ifdef X`, `#else`,
+//! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)`, or `unpack(buffer 40)` for another width than the
+//! kernel's, are generated (`wire.rs`); `#ifdef X`, `#else`,
 //! `#endif` keep or drop lines; `#each i n` to `#end` repeats lines with 0 to n - 1 for `%i`, where n is a number or a
 //! `const` above. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
 //! a uniform struct `Params`; the others are storage arrays.
@@ -145,9 +146,10 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
                 if !done.contains(&key) {
                     done.push(key);
                     let width = || wire::width(defines).expect("a kernel with messages is compiled for their width");
-                    let text = match file {
-                        "pack" => wire::pack(width()),
-                        "unpack" => wire::unpack(width(), buffer),
+                    let text = match (file, buffer.split_once(' ')) {
+                        ("pack", _) => wire::pack(width()),
+                        ("unpack", Some((buffer, k))) => wire::unpack(k.parse().expect("a width"), buffer),
+                        ("unpack", None) => wire::unpack(width(), buffer),
                         _ => source(&format!("shared/{file}")).replace('$', buffer),
                     };
                     expand(&text, defines, form, done, out);

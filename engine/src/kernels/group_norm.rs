@@ -49,14 +49,15 @@ pub fn group_norm(
         let along = if piece.batches.len() > 1 { Along::Batches } else { Along::Rows };
         (!windows.fit(x, &span, 4)).then_some((along, span.len() as u64 * 4))
     })?;
+    let (kernel, lane) = lanes("group_norm_parts", &[channels / groups]);
     for piece in pieces {
         let (from, base) = windows.cut(x, &seen(&piece), 4);
         rec.run(
-            &Kernel::new("group_norm_parts"),
+            &kernel,
             args![
-                images: piece.batches.len(), positions: positions - piece.rows.start * chunk, channels: channels,
-                image: positions * channels, groups: groups, parts: piece.rows.len(), chunk: chunk,
-                offset: seen(&piece).start - base, first: (piece.batches.start * parts + piece.rows.start) * groups,
+                images: piece.batches.len(), positions: positions - piece.rows.start * chunk, channels: channels / lane,
+                image: positions * channels / lane, groups: groups, parts: piece.rows.len(), chunk: chunk,
+                offset: (seen(&piece).start - base) / lane, first: (piece.batches.start * parts + piece.rows.start) * groups,
             ],
             bufs![x: &from, moments: &moments],
             piece.batches.len() * piece.rows.len() * groups,

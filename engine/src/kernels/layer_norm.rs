@@ -1,6 +1,7 @@
 //! Layer normalisation of rows in `f32`.
 
-use crate::gpu::{Buf, GpuError, Kernel, Recorder};
+use super::lanes;
+use crate::gpu::{Buf, GpuError, Recorder};
 use crate::{args, bufs};
 
 /// `out = (x - mean) / sqrt(variance + eps) * weight + bias` over each of `rows` rows of `cols`, variance biased.
@@ -13,9 +14,10 @@ pub fn layer_norm(
     bias: &Buf,
     out: &Buf,
 ) -> Result<(), GpuError> {
+    let (kernel, lane) = lanes("layer_norm", &[cols]);
     rec.run(
-        &Kernel::new("layer_norm"),
-        args![rows: rows, cols: cols, eps: eps],
+        &kernel,
+        args![rows: rows, cols: cols / lane, eps: eps],
         bufs![x: x, weight: weight, bias: bias, out: out],
         rows,
     )

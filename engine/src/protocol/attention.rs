@@ -4,14 +4,14 @@
 use super::inverse::{inverse, inverse_cost, result_ring};
 use super::local::Map;
 use super::matmul::{MatmulShape, Right, matmul_cost, matmul_right, right};
-use super::maximum::{maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
-use super::row_softmax::{reveal, reveal_cost};
-use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
+use super::reduce::reduce_wire;
+use super::row_softmax::{LOGIT_RING, shifted, shifted_cost};
+use super::softmax::{WEIGHT_FRACTION, weights, weights_cost};
 use super::{
-    Cost, Ctx, Error, Groups, Octaves, RowMaximum, Share, SoftmaxSpec, Window, Wire, add_public, lift, multiply, open,
-    open_all, reduce, truncate,
+    Cost, Ctx, Error, Groups, Octaves, RowMaximum, Share, SoftmaxSpec, Wire, add_public, lift, multiply, open_all,
+    truncate,
 };
 use crate::gpu::Buf;
 use crate::kernels::{Columns, Element, Strided, columns};
@@ -38,12 +38,13 @@ pub struct AttentionShape {
 /// Scores of a tile where nothing else is asked for: 8 MiB of ring words, within every adapter's limits.
 pub const ATTENTION_TILE: usize = 1 << 20;
 
-/// Ring of the logits' wires.
-const LOGIT_RING: u32 = 24;
-/// Taken from the logits of keys that a query does not see: beyond every exponential's cut-off for logits below half of it.
-const UNSEEN: f64 = 1024.0;
+/// Taken from the scaled logits of keys that a query does not see: beyond every exponential's cut-off, and within what a
+/// comparison can tell, for logits within 2^7 - 2^4 of their row's maximum.
+const UNSEEN: f64 = 128.0;
 /// Fraction bits of the reciprocal row sums.
 const RECIPROCAL: u32 = 20;
+/// Binary logarithm of what v, and so the result, stays below.
+const VALUES: u32 = 8;
 
 /// Matrices (heads of images) whose keys are packed together: some images with all heads, or some heads of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +109,23 @@ impl AttentionShape {
         }
     }
 
-    /// Row sums of weights: at least the maximum's own weight, at most one for each key.
+    /// Row sums of weights: at least the maximum's own weight, at most two for each key.
     fn sums(&self) -> Octaves {
-        let hi = WEIGHT_FRACTION + 1 + (self.keys as f64 * 1.2).log2().ceil() as u32;
+        let hi = WEIGHT_FRACTION + 2 + (self.keys as f64 * 1.2).log2().ceil() as u32;
         Octaves { lo: WEIGHT_FRACTION - 1, hi }
+    }
+
+    /// Ring of the products with v, for wires with `f` fraction bits in a ring of `most` at least: it holds sums of weights
+    /// times [`VALUES`], and what is left of it after the division the result.
+    fn ring(&self, most: u32, f: u32) -> u32 {
+        let products = self.sums().hi + f + VALUES;
+        let result = RECIPROCAL + f + VALUES;
+        (products.max(result) + 2).next_multiple_of(4).min(most)
+    }
+
+    /// Ring of the result of [`attention`], for wires of `k` bits, `f` of them fraction.
+    pub fn result_ring(&self, k: u32, f: u32) -> u32 {
+        self.ring(k, f) - RECIPROCAL
     }
 }
 
@@ -141,18 +155,13 @@ impl Tile {
         MatmulShape { a: self.layout(s.keys), b, out: self.layout(s.width), m: self.rows, k: s.keys, n: s.width }
     }
 
-    /// What is added to the scores of a head: nothing, or where a key comes after the query, a large negative number.
-    fn mask(&self, s: &AttentionShape, f: u32) -> Vec<i64> {
-        let low = -(UNSEEN * f64::from(f).exp2()) as i64;
+    /// What is added to the scores of a head: nothing, or where a key comes after the query, a
+    /// large negative number; `unit` is what a scaled logit of 1 is.
+    fn mask(&self, s: &AttentionShape, unit: f64) -> Vec<i64> {
+        let low = -(UNSEEN * unit).round() as i64;
         let seen = |i: usize| i % s.keys <= self.first + i / s.keys;
         (0..self.rows * s.keys).map(|i| if seen(i) { 0 } else { low }).collect()
     }
-}
-
-/// 17 bits of the logits, five of them below the unit.
-fn window(f: u32) -> Window {
-    let lo = f.saturating_sub(5);
-    Window { lo, hi: lo + 17 }
 }
 
 fn reciprocal_ring(shape: &AttentionShape) -> Result<u32, Error> {
@@ -172,8 +181,9 @@ fn reduced(w: &Wire, k: u32) -> Wire {
 /// Attention.
 ///
 /// * Before: wires of q `[n, queries, heads * width]`, k and v `[n, keys, heads * width]` in one ring, `f` fraction bits
-///   each; logits stay below `2^21` units of [`SoftmaxSpec::logit_fraction`]. After: additive share of the output with `f`
-///   fraction bits in a ring of `k - 20` bits.
+///   each; logits, once scaled, stay below 2^9 and within 2^8 of their row's maximum,
+///   v below 2^8. After: additive share of the output with `f` fraction bits in a ring of
+///   [`AttentionShape::result_ring`].
 /// * Memory: a tile's scores, keys and values of the heads at work; never `queries * keys` of all heads.
 /// * Error: that of the exponential; rounding of weights (2^-12) and of the output (a unit of `f` twice).
 /// * Leaks: [`RowMaximum::leaks`]. Cost: [`attention_cost`].
@@ -189,10 +199,10 @@ pub fn attention(
     if tiles > usize::from(u16::MAX) {
         return Err(Error::Range(format!("attention in {tiles} tiles of {} scores; take larger ones", shape.tile)));
     }
-    let (ring, f) = (v.k, v.f);
-    let scores = score_ring(ring, f, spec);
+    let (ring, f) = (shape.ring(v.k, v.f), v.f);
+    let scores = score_ring(v.k, f, spec);
     let q = reduced(q, scores);
-    let (k, v) = (right(ctx, &reduced(k, scores))?, right(ctx, v)?);
+    let (k, v) = (right(ctx, &reduced(k, scores))?, right(ctx, &reduced(v, ring))?);
     let out = ctx.is_party().then(|| ctx.rec.words(shape.outputs())).transpose()?;
     for group in shape.groups() {
         let mut packed = None;
@@ -221,7 +231,7 @@ fn rows(
 ) -> Result<Share, Error> {
     let (ring, f, rows) = (values.ring(), q.f, tile.score_rows());
     let logits = matmul_right(ctx, q, keys, &tile.logits(shape))?;
-    let logits = if shape.causal { masked(ctx, &logits, shape, tile)? } else { logits };
+    let logits = if shape.causal { masked(ctx, &logits, shape, tile, spec.scale)? } else { logits };
     let (weights, reciprocal) = ctx.aside(|ctx| softmax(ctx, logits, (rows, ring), shape, (spec, top)))?;
     let weighted = matmul_right(ctx, &weights, values, &tile.values(shape))?;
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
@@ -243,26 +253,15 @@ fn softmax(
     (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<(Wire, Share), Error> {
     let fraction = spec.logit_fraction();
-    let window = window(fraction);
-    let x = open(ctx, &logits, logits.f - fraction, LOGIT_RING)?;
+    let x = shifted(ctx, &logits, logits.f - fraction, (rows, shape.keys), (spec, top))?;
     drop(logits);
-    let top = match top {
-        RowMaximum::Secure => maximum(ctx, &x, rows, shape.keys, window)?,
-        RowMaximum::Revealed => reveal(ctx, &x, rows, shape.keys)?,
-    };
-    let x = shifted(ctx, &x, &top, shape.keys)?;
-    let p = exponential(ctx, &x, spec, window)?;
+    let p = weights(ctx, &x, spec, WEIGHT_FRACTION, ring)?;
     drop(x);
-    let p = open(ctx, &p, p.f - WEIGHT_FRACTION, WEIGHT_RING)?;
-    let p = lift(ctx, &p, ring)?;
-    let sums = reduce(ctx, &p, &Groups::rows(rows, shape.keys))?;
-    let mut wires = open_all(ctx, &[(&p, 0, ring), (&sums, 0, ring)])?;
-    drop(p);
-    let sums = wires.remove(1);
+    let sums = reduce_wire(ctx, &p, &Groups::rows(rows, shape.keys))?;
     // 1 / sum for sums with WEIGHT_FRACTION bits.
     let gain = f64::from(WEIGHT_FRACTION).exp2();
     let reciprocal = inverse(ctx, &sums, -1.0, gain, shape.sums(), RECIPROCAL)?;
-    Ok((wires.remove(0), reciprocal))
+    Ok((p, reciprocal))
 }
 
 /// Copies a tile's result to where it belongs in `[n, queries, heads * width]`.
@@ -279,9 +278,10 @@ fn place(ctx: &mut Ctx, y: &Buf, shape: &AttentionShape, tile: &Tile, out: &Buf)
 }
 
 /// The first party takes [`UNSEEN`] from the logits of keys after the query: public, local, in the logits' own units.
-fn masked(ctx: &mut Ctx, logits: &Share, shape: &AttentionShape, tile: &Tile) -> Result<Share, Error> {
+fn masked(ctx: &mut Ctx, logits: &Share, shape: &AttentionShape, tile: &Tile, scale: f64) -> Result<Share, Error> {
     let first = ctx.is_party() && ctx.first() == 1;
-    let mask = first.then(|| ctx.rec.upload_slice(&tile.mask(shape, logits.f))).transpose()?;
+    let mask =
+        first.then(|| ctx.rec.upload_slice(&tile.mask(shape, f64::from(logits.f).exp2() / scale))).transpose()?;
     add_public(ctx, logits, mask.as_ref(), Map::per_column(tile.rows * shape.keys))
 }
 
@@ -299,28 +299,20 @@ pub fn attention_cost(
 }
 
 fn tile_cost(
-    (ring, f): (u32, u32),
+    (k, f): (u32, u32),
     shape: &AttentionShape,
     tile: &Tile,
     (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<Cost, Error> {
+    let ring = shape.ring(k, f);
     let rows = tile.score_rows();
     let (scores, outputs) = (rows * shape.keys, rows * shape.width);
-    let window = window(spec.logit_fraction());
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
     let short = reciprocal_ring(shape)?;
     let gain = f64::from(WEIGHT_FRACTION).exp2();
-    let top = match top {
-        RowMaximum::Secure => maximum_cost(rows, shape.keys, LOGIT_RING, window),
-        RowMaximum::Revealed => reveal_cost(rows, shape.keys, LOGIT_RING),
-    };
-    Ok(matmul_cost(&tile.logits(shape), score_ring(ring, f, spec))
-        + open_cost(&[(scores, LOGIT_RING)])
-        + top
-        + exponential_cost(scores, LOGIT_RING, spec, window)?
-        + open_cost(&[(scores, WEIGHT_RING)])
-        + lift_cost(scores, WEIGHT_RING, ring)
-        + open_cost(&[(scores, ring), (rows, ring)])
+    Ok(matmul_cost(&tile.logits(shape), score_ring(k, f, spec))
+        + shifted_cost(rows, shape.keys, top)
+        + weights_cost(scores, LOGIT_RING, spec, WEIGHT_FRACTION, ring)?
         + inverse_cost(rows, ring, -1.0, gain, shape.sums(), RECIPROCAL)?
         + matmul_cost(&tile.values(shape), ring)
         + open_cost(&[(outputs, narrow), (rows, short)])

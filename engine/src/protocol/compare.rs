@@ -1,8 +1,9 @@
 //! Comparison of a masked wire with public thresholds. Source: protocol.md section 5.
 //!
 //! `[x < T] = sign(d) ^ sign(l) ^ [d_low < l_low]` with `d = delta - T` public and the mask `l` inside a window of bits.
-//! The low bits are compared nibble by nibble on dealt one-hots, locally; one exchange of a masked byte combines four
-//! nibbles, a second one up to four such groups. The result stays masked: both parties learn `c = b ^ beta`.
+//! The low bits are compared digit by digit on dealt one-hots, locally; one exchange of a masked byte combines four
+//! digits, a second one up to four such groups. Digits have 3 bits where four of them suffice, which takes half the
+//! corrections, else 4. The result stays masked: both parties learn `c = b ^ beta`.
 
 use super::dealt::Dealt;
 use super::open::Sealed;
@@ -22,14 +23,17 @@ pub struct Window {
 }
 
 impl Window {
-    /// Groups of four nibbles below the sign bit.
+    /// Groups of four digits below the sign bit.
     fn groups(self) -> usize {
         ((self.hi - self.lo - 1).div_ceil(16) as usize).max(1)
     }
 
     /// Dealt bits of the leaves of one group, a multiple of 4.
     fn leaf_bits(self) -> u32 {
-        if self.groups() > 1 { 60 } else { (15 * (self.hi - self.lo - 1).div_ceil(4)).next_multiple_of(4).max(4) }
+        match self.hi - self.lo - 1 {
+            low @ ..=12 => (7 * low.div_ceil(3).max(1)).next_multiple_of(4),
+            _ => 60,
+        }
     }
 }
 
@@ -87,31 +91,29 @@ pub(super) fn compare_and_open(
     window: Window,
     also: &[(&Share, u32, u32)],
 ) -> Result<(Bits, Vec<Wire>), Error> {
-    let mut first = vec![];
-    let (bits, _) = compare_beside(ctx, x, thresholds, window, also, |_, wires| {
-        first = wires;
-        Ok(None)
-    })?;
-    Ok((bits, first))
+    let sealed = Sealed::new(ctx, also)?;
+    let messages = sealed.messages().into_iter().map(|(b, n)| (b.clone(), n)).collect();
+    let (bits, theirs, _) = compare_beside(ctx, x, thresholds, window, messages, |_, _| Ok(vec![]))?;
+    Ok((bits, sealed.finish(ctx, &theirs)?))
 }
 
-/// A share that is to be opened: what, the bits to cut, the ring.
-pub(super) type Opening = (Share, u32, u32);
+/// A party's message (the dealer has none), and its bytes.
+pub(super) type Message = (Buf, u64);
 
-/// As [`compare`], and opens shares in its first round, and in its last one the share that `then` makes of their wires.
+/// As [`compare`], and exchanges messages in its first round, and in its last one those that `then` makes of the peer's
+/// first ones. Returns the peer's of both.
 pub(super) fn compare_beside(
     ctx: &mut Ctx,
     x: &Wire,
     thresholds: &[i64],
     window: Window,
-    also: &[(&Share, u32, u32)],
-    then: impl FnOnce(&mut Ctx, Vec<Wire>) -> Result<Option<Opening>, Error>,
-) -> Result<(Bits, Option<Wire>), Error> {
+    beside: Vec<Message>,
+    then: impl FnOnce(&mut Ctx, &[Buf]) -> Result<Vec<Message>, Error>,
+) -> Result<(Bits, Vec<Buf>, Vec<Buf>), Error> {
     let Window { lo, hi } = window;
-    let sealed = Sealed::new(ctx, also)?;
     assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
     let (n, groups, levels) = (row(x.n), window.groups(), thresholds.len());
-    let (rows, first, keys) = (levels * groups, ctx.first(), ctx.keys());
+    let (rows, party, keys) = (levels * groups, ctx.first(), ctx.keys());
     let leaf_bits = window.leaf_bits();
     let leaves = ctx.deal_packed(n * groups, leaf_bits, |ctx, [n0, n1, n2], msg| {
         let args = args![n: n, groups: groups, lo: lo, hi: hi, n0: n0, n1: n1, n2: n2];
@@ -130,14 +132,9 @@ pub(super) fn compare_beside(
         (products(ctx, x, masks, rows, hi - 1, Some(&beta))?, None)
     };
     let mut bits = Bits { n: x.n, thresholds: levels, opened: None, masks: beta };
-    let last_opening = |ctx: &mut Ctx, wires| -> Result<Sealed, Error> {
-        let what = then(ctx, wires)?;
-        Sealed::new(ctx, &what.iter().map(|(s, cut, k)| (s, *cut, *k)).collect::<Vec<_>>())
-    };
     let (Some(leaves), Some(products)) = (leaves, products) else {
-        let wires = sealed.finish(ctx, &[])?;
-        let wire = last_opening(ctx, wires)?.finish(ctx, &[])?.pop();
-        return Ok((bits, wire));
+        then(ctx, &[])?;
+        return Ok((bits, vec![], vec![]));
     };
 
     // Dropping the low bits of delta and mask rounds the difference down or up, at random by its fraction: half a unit of
@@ -152,17 +149,16 @@ pub(super) fn compare_beside(
     read.extend(leaves.packed("leaves"));
     ctx.rec.run(
         &leaves.kernel("compare_leaf").bits(leaf_bits),
-        args![n: n, groups: groups, rows: rows, lo: lo, hi: hi, first: first, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1,
+        args![n: n, groups: groups, rows: rows, lo: lo, hi: hi, first: party, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1,
             n2: n2],
         &read,
         words(n, rows),
     )?;
     let mut messages = vec![(&mine, (rows * n) as u64)];
-    messages.extend(sealed.messages());
-    let mut received = ctx.exchange(&messages)?;
-    let mut theirs = received.remove(0);
-    let wires = sealed.finish(ctx, &received)?;
-    let sealed = last_opening(ctx, wires)?;
+    messages.extend(beside.iter().map(|(b, n)| (b, *n)));
+    let mut first = ctx.exchange(&messages)?;
+    let mut theirs = first.remove(0);
+    let beside = then(ctx, &first)?;
     let (mut last_masks, mut last_products) = (masks, products);
     if let Some((next, p)) = second {
         let msg = ctx.rec.alloc(levels * n)?;
@@ -171,7 +167,7 @@ pub(super) fn compare_beside(
         read.extend(last_products.packed("products"));
         ctx.rec.run(
             &last_products.kernel("compare_level").bits(24),
-            args![n: n, groups: groups, levels: levels, first: first, m0: m0, m1: m1, m2: m2, s0: s0, s1: s1, s2: s2,
+            args![n: n, groups: groups, levels: levels, first: party, m0: m0, m1: m1, m2: m2, s0: s0, s1: s1, s2: s2,
                 n0: n0, n1: n1, n2: n2],
             &read,
             words(n, levels),
@@ -188,19 +184,18 @@ pub(super) fn compare_beside(
     read.extend(last_products.packed("products"));
     ctx.rec.run(
         &last_products.kernel("compare_final"),
-        args![n: n, groups: groups, levels: levels, first: first, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1, n2: n2],
+        args![n: n, groups: groups, levels: levels, first: party, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1, n2: n2],
         &read,
         count,
     )?;
     let mut messages = vec![(&msg, count as u64 * 4)];
-    messages.extend(sealed.messages());
-    let mut received = ctx.exchange(&messages)?;
-    let other = received.remove(0);
-    let wire = sealed.finish(ctx, &received)?.pop();
+    messages.extend(beside.iter().map(|(b, n)| (b, *n)));
+    let mut last = ctx.exchange(&messages)?;
+    let other = last.remove(0);
     let opened = ctx.rec.alloc(count * 4)?;
     ctx.rec.run(&Kernel::new("xor"), args![n: count], bufs![a: &msg, b: &other, out: &opened], count)?;
     bits.opened = Some(opened);
-    Ok((bits, wire))
+    Ok((bits, first, last))
 }
 
 /// Deals the products of the masks at an address, for `rows` rows; where the comparison's result is masked by them, also the
@@ -223,7 +218,8 @@ fn products(
 }
 
 /// Cost of [`compare`]: online, each way, 1 byte per element, threshold and group of 16 window bits, a further byte for two
-/// or more groups, and 1 bit (in whole groups of 32 elements); offline at most 60 bits per element and group plus 16 (24) bits per threshold and group;
+/// or more groups, and 1 bit (in whole groups of 32 elements); offline 60 bits per element and group (for windows of up to 13 bits
+/// at most 28) plus 16 (24) bits per threshold and group;
 /// 2 rounds, or 3 with several groups. Elements count in whole groups of 8.
 pub fn compare_cost(n: usize, thresholds: usize, window: Window) -> Cost {
     let (n, groups) = (row(n), window.groups());

@@ -20,13 +20,6 @@ pub struct Links {
     pub corrections: Option<Box<dyn Channel>>,
 }
 
-/// Where a stream begins that is drawn again whenever it is needed, instead of being kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Recall {
-    key: u32,
-    nonce: [u32; 3],
-}
-
 /// State of one role during a run.
 pub struct Ctx {
     /// Role played.
@@ -145,67 +138,23 @@ impl Ctx {
         Address { eval: self.scope.eval, node: self.scope.node, tile: self.scope.tile, purpose }
     }
 
-    /// Random words: the party's own stream, or at the dealer the sum of both (not reduced mod 2^k).
-    pub fn mask(&mut self, n: usize, k: u32) -> Result<Buf, Error> {
-        let kernel = Kernel::new("prg");
-        let kernel = if self.role == Role::Dealer { kernel.with("BOTH") } else { kernel };
-        let key = u32::from(self.role == Role::Server);
-        let nonce = self.draw();
-        self.stream(&kernel, n, k, key, nonce)
-    }
-
-    /// The stream of one party alone: that party and the dealer get it, the other gets nothing.
-    pub fn one_sided(&mut self, owner: Role, n: usize, k: u32) -> Result<Option<Buf>, Error> {
-        let nonce = self.draw();
-        if self.role != owner && self.role != Role::Dealer {
-            return Ok(None);
-        }
-        self.stream(&Kernel::new("prg"), n, k, u32::from(owner == Role::Server), nonce).map(Some)
-    }
-
-    /// The address of a stream of one party alone, for [`Ctx::recall`].
-    pub fn one_sided_address(&mut self, owner: Role) -> Recall {
-        Recall { key: u32::from(owner == Role::Server), nonce: self.draw() }
-    }
-
-    /// The first words of a stream, as often as wanted: the same words each time, so they may only ever mask the same
-    /// values. For owner and dealer.
-    pub fn recall(&mut self, at: &Recall, k: u32, out: &Buf) -> Result<(), Error> {
-        self.stream_to(&Kernel::new("prg"), out.bytes() as usize / 8, k, at.key, at.nonce, out)
-    }
-
-    fn stream(&mut self, kernel: &Kernel, n: usize, k: u32, key: u32, nonce: [u32; 3]) -> Result<Buf, Error> {
-        let out = self.rec.words(n)?;
-        self.stream_to(kernel, n, k, key, nonce, &out)?;
-        Ok(out)
-    }
-
-    fn stream_to(
-        &mut self,
-        kernel: &Kernel,
-        n: usize,
-        k: u32,
-        key: u32,
-        nonce: [u32; 3],
-        out: &Buf,
-    ) -> Result<(), Error> {
-        let [n0, n1, n2] = nonce;
-        let keys = self.keys.clone();
-        let per = elements_of_block(k);
-        self.rec.run_each(
-            &kernel.clone().bits(k),
-            args![k: k, key: key, n0: n0, n1: n1, n2: n2],
-            streams![keys: &keys => 0, out: out => 8 * per],
-            (n, per),
-        )?;
-        Ok(())
-    }
-
     /// Truncates a share, masks it and packs it (`open.wgsl`); returns the mask and the message.
     /// `owner_only`: the mask is subtracted and belongs to this party alone.
     pub fn seal(&mut self, x: &Buf, n: usize, from: u32, shift: u32, k: u32, minus: bool) -> Result<(Buf, Buf), Error> {
+        let nonce = self.draw();
+        self.seal_at(nonce, (x, n, from), shift, k, minus)
+    }
+
+    /// As [`Ctx::seal`], with the masks at an address.
+    pub(super) fn seal_at(
+        &mut self,
+        [n0, n1, n2]: [u32; 3],
+        (x, n, from): (&Buf, usize, u32),
+        shift: u32,
+        k: u32,
+        minus: bool,
+    ) -> Result<(Buf, Buf), Error> {
         let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") }.bits(k);
-        let [n0, n1, n2] = self.draw();
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
         let add = if self.first() == 1 { (1u64 << shift) - 1 } else { 0 };
@@ -302,7 +251,7 @@ impl Ctx {
             Ok(ctx.rec.run_each(&kernel, args, streams, (n, per))?)
         })?;
         match dealt {
-            Some(Dealt::Stream(nonce)) => self.stream(&Kernel::new("prg"), n, k, 0, nonce).map(Some),
+            Some(Dealt::Stream(nonce)) => self.stream(n, k, 0, nonce).map(Some),
             Some(Dealt::Packed(msg)) => self.unpack(&msg, n, k).map(Some),
             None => Ok(None),
         }
@@ -316,29 +265,44 @@ impl Ctx {
         k: u32,
         make: impl FnOnce(&mut Self, [u32; 3], &Buf) -> Result<(), Error>,
     ) -> Result<Option<Dealt>, Error> {
-        let nonce = self.draw();
-        let [n0, n1, n2] = nonce;
-        let bytes = packed_bytes(n, k);
-        let at = Address { eval: n0, node: n1, tile: (n2 >> 16) as u16, purpose: n2 as u16 };
-        self.cost.offline += bytes;
+        let dealt = self.deal_together([(n, k)], |ctx, [nonce], [msg]| make(ctx, nonce, msg))?;
+        Ok(dealt.map(|[dealt]| dealt))
+    }
+
+    /// As [`Ctx::deal_packed`], several values of (words, bits) that one kernel makes.
+    pub(super) fn deal_together<const N: usize>(
+        &mut self,
+        what: [(usize, u32); N],
+        make: impl FnOnce(&mut Self, [[u32; 3]; N], [&Buf; N]) -> Result<(), Error>,
+    ) -> Result<Option<[Dealt; N]>, Error> {
+        let nonces = what.map(|_| self.draw());
+        let bytes = what.map(|(n, k)| packed_bytes(n, k));
+        let at = nonces.map(|[eval, node, n2]| Address { eval, node, tile: (n2 >> 16) as u16, purpose: n2 as u16 });
+        self.cost.offline += bytes.iter().sum::<u64>();
         match self.role {
-            Role::Client => Ok(Some(Dealt::Stream(nonce))),
+            Role::Client => Ok(Some(nonces.map(Dealt::Stream))),
             Role::Dealer => {
-                let msg = self.packed(n, k)?;
-                make(self, nonce, &msg)?;
-                self.pending_bytes += bytes as usize;
-                self.pending.push((at, msg, bytes as usize));
+                let msgs = what.iter().map(|(n, k)| self.packed(*n, *k)).collect::<Result<Vec<_>, _>>()?;
+                make(self, nonces, std::array::from_fn(|i| &msgs[i]))?;
+                for ((at, msg), bytes) in at.into_iter().zip(msgs).zip(bytes) {
+                    self.pending_bytes += bytes as usize;
+                    self.pending.push((at, msg, bytes as usize));
+                }
                 if self.pending_bytes >= DEAL_BATCH || self.pending.len() >= 64 {
                     self.send_corrections()?;
                 }
                 Ok(None)
             }
             Role::Server => {
-                let start = Instant::now();
-                let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
-                self.waited_since(start, "corrections", at, bytes);
-                self.checked(at, &data, bytes)?;
-                Ok(Some(Dealt::Packed(self.rec.upload(&data)?)))
+                let mut got = Vec::with_capacity(N);
+                for (at, bytes) in at.into_iter().zip(bytes) {
+                    let start = Instant::now();
+                    let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
+                    self.waited_since(start, "corrections", at, bytes);
+                    self.checked(at, &data, bytes)?;
+                    got.push(Dealt::Packed(self.rec.upload(&data)?));
+                }
+                Ok(Some(std::array::from_fn(|i| got[i].clone())))
             }
         }
     }

@@ -35,7 +35,7 @@ impl Octaves {
         (1..=2 * (self.hi - self.lo)).map(|i| (self.lo as f64 + i as f64 / 2.0).exp2()).collect()
     }
 
-    /// Nine bits below the smallest value, or as few as four if one group of nibbles, and a round less, suffices then.
+    /// Nine bits below the smallest value, or as few as four if one group of digits, and a round less, suffices then.
     fn window(self) -> Window {
         let (hi, fine) = (self.hi + 1, self.lo.saturating_sub(9));
         let short = hi.saturating_sub(17).max(fine);

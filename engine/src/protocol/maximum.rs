@@ -1,12 +1,29 @@
 //! Row maximum by a tournament: `max(a, b) = b + relu(a - b)`. Source: protocol.md section 7.
 //!
+//! A softmax does not mind a maximum that is a little off. So the tournament sees no more of the values than 13 bits of their
+//! differences, in a ring of 16: opened values and each party's masks without their lowest bits, which is a wire again whose
+//! values are at most one and a half units off.
+//!
 //! A level pairs the first columns of a row with its last ones; in a row of odd width the middle column is in two pairs.
 
 use super::compare::{compare_cost, row};
-use super::open::{Sealed, open_cost};
-use super::{Cost, Ctx, Error, Window, Wire, compare, packed_bytes};
+use super::open::{Sealed, lift_cost, open_cost};
+use super::{Cost, Ctx, Error, Share, Window, Wire, compare, lift, open, packed_bytes};
 use crate::gpu::{Buf, Kernel, Recorder};
 use crate::{args, bufs};
+
+/// Ring of the values whose maxima are found.
+const RING: u32 = 24;
+/// Ring of the tournament, and its window: bits of differences of the coarse values.
+const COARSE: u32 = 16;
+const WINDOW: Window = Window { lo: 1, hi: 14 };
+
+/// What a level sees: opened values (none at the dealer) and masks, without their lowest `shift` bits.
+struct Seen {
+    delta: Option<Buf>,
+    lam: Buf,
+    shift: u32,
+}
 
 /// A level: rows, pairs of a row, and the width of its rows.
 #[derive(Clone, Copy)]
@@ -35,68 +52,110 @@ impl Level {
     }
 
     /// Differences of the pairs.
-    fn differences(self, rec: &mut Recorder, x: &Buf) -> Result<Buf, Error> {
+    fn differences(self, rec: &mut Recorder, x: &Buf, shift: u32) -> Result<Buf, Error> {
         let n = self.pairs();
         let out = rec.words(n)?;
-        let args = args![n: n, half: self.half, width: self.width];
+        let args = args![n: n, half: self.half, width: self.width, shift: shift];
         rec.run(&self.kernel(Kernel::new("pairs")), args, bufs![x: x, out: &out], n.div_ceil(8))?;
         Ok(out)
     }
 
     /// The winners, opened.
-    fn winners(self, ctx: &mut Ctx, w: &Wire, window: Window) -> Result<Wire, Error> {
-        let (n, k) = (self.pairs(), w.k);
+    fn winners(self, ctx: &mut Ctx, seen: &Seen) -> Result<Wire, Error> {
+        let n = self.pairs();
         // A comparison asks the dealer for masks, and parties for what is opened.
-        let (lam, delta) = match &w.delta {
-            Some(delta) => (w.lam.clone(), Some(self.differences(&mut ctx.rec, delta)?)),
-            None => (self.differences(&mut ctx.rec, &w.lam)?, None),
+        let (lam, delta) = match &seen.delta {
+            Some(delta) => (seen.lam.clone(), Some(self.differences(&mut ctx.rec, delta, seen.shift)?)),
+            None => (self.differences(&mut ctx.rec, &seen.lam, seen.shift)?, None),
         };
-        let difference = Wire { n, delta, lam, fresh: false, ..*w };
-        let bits = compare(ctx, &difference, &[0], window)?;
+        let difference = Wire { n, k: COARSE, f: 0, delta, lam, fresh: false };
+        let bits = compare(ctx, &difference, &[0], WINDOW)?;
         let keys = ctx.keys();
-        let dealt = ctx.deal_packed(2 * row(n), k, |ctx, [n0, n1, n2], msg| {
+        let dealt = ctx.deal_packed(2 * row(n), COARSE, |ctx, [n0, n1, n2], msg| {
             let used = bufs![keys: &keys, lam: &difference.lam, bits: &bits.masks, msg: msg];
             let args = args![n: row(n), n0: n0, n1: n1, n2: n2];
-            Ok(ctx.rec.run(&Kernel::new("maximum_deal").bits(k), args, used, row(n) / 8)?)
+            Ok(ctx.rec.run(&Kernel::new("maximum_deal"), args, used, row(n).div_ceil(16))?)
         })?;
-        let (lam, msg) = match (&dealt, &bits.opened) {
-            (Some(dealt), Some(opened)) => {
+        let (lam, msg) = match (&dealt, &bits.opened, &seen.delta) {
+            (Some(dealt), Some(opened), Some(delta)) => {
                 let ([m0, m1, m2], [n0, n1, n2]) = (ctx.mask_address(), dealt.address());
-                let (out, msg, first) = (ctx.rec.words(n)?, ctx.packed(n, k)?, ctx.first());
-                let mut used = vec![("keys", &keys), ("delta", w.opened()), ("lam", &w.lam), ("bits", opened)];
+                let (out, msg, first) = (ctx.rec.words(n)?, ctx.packed(n, COARSE)?, ctx.first());
+                let mut used = vec![("keys", &keys), ("delta", delta), ("lam", &seen.lam), ("bits", opened)];
                 used.extend(dealt.packed("dealt"));
                 used.extend([("out", &out), ("msg", &msg)]);
                 ctx.rec.run(
-                    &self.kernel(dealt.kernel("maximum").bits(k)),
-                    args![n: n, half: self.half, width: self.width, first: first, m0: m0, m1: m1, m2: m2, n0: n0,
-                        n1: n1, n2: n2],
+                    &self.kernel(dealt.kernel("maximum")),
+                    args![n: n, half: self.half, width: self.width, shift: seen.shift, first: first, m0: m0, m1: m1,
+                        m2: m2, n0: n0, n1: n1, n2: n2],
                     &used,
-                    n.div_ceil(16),
+                    n.div_ceil(32),
                 )?;
                 (out, Some(msg))
             }
-            _ => (ctx.mask(n, k)?, None),
+            _ => (ctx.mask(n, COARSE)?, None),
         };
-        Sealed::ready(Wire { n, k, f: w.f, delta: None, lam, fresh: true }, msg).open(ctx)
+        Sealed::ready(Wire { n, k: COARSE, f: 0, delta: None, lam, fresh: true }, msg).open(ctx)
     }
 }
 
-/// Maximum of each row of a `[rows, cols]` wire, as a wire of the same ring: 24 or 32 bits.
-///
-/// * Needs differences inside the window. Error: the result is a value of the row within `2^(lo-1)` units per level of its
-///   maximum; softmax does not mind, it is invariant under shifts.
-/// * Cost: see [`maximum_cost`]; 3 rounds for each of `ceil(log2 cols)` levels.
-pub fn maximum(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize, window: Window) -> Result<Wire, Error> {
-    assert!([24, 32].contains(&x.k), "a tournament in a ring of 24 or 32 bits, got {}", x.k);
-    Level::of(rows, cols).try_fold(x.clone(), |w, level| level.winners(ctx, &w, window))
+/// A tensor's opened values and the maxima of its rows, as wires of one ring.
+pub struct Maxima {
+    /// The values, in a ring of 24 bits.
+    pub x: Wire,
+    /// A maximum for each row, in units of `2^shift` of the values'.
+    pub top: Wire,
+    /// See `top`.
+    pub shift: u32,
 }
 
-/// Cost of [`maximum`]: for each pair that of a comparison, `k` bits each way for its winner, and `2 k` bits offline. A level
-/// of `w` columns has `w / 2` pairs a row, rounded up.
-pub fn maximum_cost(rows: usize, cols: usize, k: u32, window: Window) -> Cost {
-    Level::of(rows, cols).fold(Cost::default(), |total, level| {
+/// Opens a `[rows, cols]` share in a ring of 24 bits, `cut` fraction bits less, and finds each row's maximum.
+///
+/// * Needs values of a row within `2^13` units of `2^shift` of each other, and below `2^14` of them in size.
+/// * Error: the maximum is that of values rounded by -1 to 2 units of `2^shift`, 0.5 on average, or one that lies a unit
+///   below it, for each level.
+/// * Cost: see [`maximum_cost`]; 3 rounds for each of `ceil(log2 cols)` levels, and 2.
+pub fn maximum(ctx: &mut Ctx, x: &Share, cut: u32, (rows, cols): (usize, usize), shift: u32) -> Result<Maxima, Error> {
+    let n = x.n;
+    let address = ctx.mask_address();
+    let (lam, msg) = if ctx.is_party() {
+        let (lam, msg) = ctx.seal_at(address, (x.words(), n, x.k), cut, RING, false)?;
+        (lam, Some(msg))
+    } else {
+        (ctx.mask_at(address, n, RING)?, None)
+    };
+    let wire = Wire { n, k: RING, f: x.f - cut, delta: None, lam, fresh: true };
+    let x = Sealed::ready(wire, msg).open(ctx)?;
+    if cols <= 1 {
+        let top = Wire { fresh: false, ..x.clone() };
+        return Ok(Maxima { x, top, shift: 0 });
+    }
+    // The dealer shifts each party's mask, as they do.
+    let mut seen = match &x.delta {
+        Some(_) => Seen { delta: x.delta.clone(), lam: x.lam.clone(), shift },
+        None => Seen { delta: None, lam: ctx.mask_without(address, (n, RING), shift)?, shift: 0 },
+    };
+    let mut winners = None;
+    for level in Level::of(rows, cols) {
+        let wire = level.winners(ctx, &seen)?;
+        seen = Seen { delta: wire.delta.clone(), lam: wire.lam.clone(), shift: 0 };
+        winners = Some(wire);
+    }
+    let top = lift(ctx, &winners.expect("a level for two columns or more"), RING)?;
+    let top = open(ctx, &top, 0, RING)?;
+    Ok(Maxima { x, top, shift })
+}
+
+/// Cost of [`maximum`]: the opening of the values; for each pair a comparison's, 2 bytes each way for its winner, and 4
+/// bytes offline; for each row a lift from 16 bits and an opening. A level of `w` columns has `w / 2` pairs a row, rounded up.
+pub fn maximum_cost(rows: usize, cols: usize) -> Cost {
+    let opened = open_cost(&[(rows * cols, RING)]);
+    if cols <= 1 {
+        return opened;
+    }
+    let last = lift_cost(rows, COARSE, RING) + open_cost(&[(rows, RING)]);
+    Level::of(rows, cols).fold(opened + last, |total, level| {
         let n = level.pairs();
-        let dealt = Cost { offline: packed_bytes(2 * row(n), k), ..Cost::default() };
-        total + compare_cost(n, 1, window) + dealt + open_cost(&[(n, k)])
+        let dealt = Cost { offline: packed_bytes(2 * row(n), COARSE), ..Cost::default() };
+        total + compare_cost(n, 1, WINDOW) + dealt + open_cost(&[(n, COARSE)])
     })
 }

@@ -1,6 +1,6 @@
 //! Sums of groups of elements: of rows, or of groups of channels of images. Local.
 
-use super::{Ctx, Error, Share};
+use super::{Ctx, Error, Share, Wire};
 use crate::gpu::{Buf, GpuError, Kernel, Recorder};
 use crate::{args, bufs};
 
@@ -118,4 +118,11 @@ pub fn reduce(ctx: &mut Ctx, x: &Share, groups: &Groups) -> Result<Share, Error>
         None => None,
     };
     Ok(Share { n: groups.count(), buf, ..x.clone() })
+}
+
+/// Sums of groups of an open wire, as a wire in the same ring, which must hold them.
+pub(super) fn reduce_wire(ctx: &mut Ctx, x: &Wire, groups: &Groups) -> Result<Wire, Error> {
+    let mut sum = |b: &Buf| groups.run(&mut ctx.rec, &Kernel::new("reduce"), b, None, 0);
+    let delta = x.delta.as_ref().map(&mut sum).transpose()?;
+    Ok(Wire { n: groups.count(), delta, lam: sum(&x.lam)?, fresh: false, ..*x })
 }

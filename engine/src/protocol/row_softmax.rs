@@ -1,15 +1,14 @@
 //! Softmax over the rows of a matrix, by itself: attention divides later and cheaper. Source: protocol.md section 7.
 
 use super::inverse::{inverse, inverse_cost, result_ring};
-use super::local::{Map, affine};
-use super::maximum::{maximum, maximum_cost};
+use super::local::{Map, affine, combine_wires};
+use super::maximum::{Maxima, maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
-use super::softmax::{RESULT_FRACTION, WEIGHT_FRACTION, WEIGHT_RING, exponential, exponential_cost, shifted};
-use super::{
-    Cost, Ctx, Error, Groups, Octaves, Role, Share, SoftmaxSpec, Window, Wire, lift, multiply, open, open_all,
-};
-use super::{packed_bytes, reduce, truncate};
+use super::reduce::reduce_wire;
+use super::softmax::{RESULT_FRACTION, WEIGHT_FRACTION, weights, weights_cost};
+use super::{Cost, Ctx, Error, Groups, Octaves, Role, Share, SoftmaxSpec, Wire, lift, multiply, open};
+use super::{packed_bytes, truncate};
 use crate::approx::Approx;
 
 /// How a row's maximum is found.
@@ -47,34 +46,25 @@ pub struct RowSoftmax {
 }
 
 /// Ring of the logits' wires.
-const LOGIT_RING: u32 = 24;
+pub(super) const LOGIT_RING: u32 = 24;
 /// Significant bits of the smallest reciprocal.
 const RECIPROCAL: u32 = 14;
 
 impl RowSoftmax {
-    /// 17 bits, eight of them below the unit.
-    fn window(&self) -> Window {
-        let lo = self.spec.logit_fraction().saturating_sub(8);
-        Window { lo, hi: lo + 17 }
+    /// Fraction bits of the exponentials.
+    fn fraction(&self) -> u32 {
+        if self.spec.approx == Approx::Precise { RESULT_FRACTION } else { WEIGHT_FRACTION }
     }
 
-    /// Fraction bits of the exponentials and the ring in which they are opened: they stay below 4.
-    fn weights(&self) -> (u32, u32) {
-        match self.spec.approx {
-            Approx::Cipherdm => (WEIGHT_FRACTION, WEIGHT_RING),
-            _ => (RESULT_FRACTION, RESULT_FRACTION + 4),
-        }
-    }
-
-    /// Row sums: at least the maximum's own weight, at most one for each column.
+    /// Row sums: at least the maximum's own weight, at most two for each column.
     fn sums(&self) -> Octaves {
-        let (f, _) = self.weights();
-        Octaves { lo: f - 1, hi: f + 1 + (self.cols as f64 * 1.2).log2().ceil() as u32 }
+        let f = self.fraction();
+        Octaves { lo: f - 1, hi: f + 2 + (self.cols as f64 * 1.2).log2().ceil() as u32 }
     }
 
     /// `gain / sum` is the reciprocal of a sum of integers.
     fn gain(&self) -> f64 {
-        f64::from(self.weights().0).exp2()
+        f64::from(self.fraction()).exp2()
     }
 
     /// Fraction bits of the reciprocals.
@@ -84,7 +74,7 @@ impl RowSoftmax {
 
     /// Ring of the last product.
     fn ring(&self) -> u32 {
-        (self.weights().0 + self.reciprocal() + 3).max(self.sums().hi + 2).next_multiple_of(4)
+        (self.fraction() + self.reciprocal() + 3).max(self.sums().hi + 2).next_multiple_of(4)
     }
 
     /// Ring of the reciprocals as they are computed.
@@ -96,35 +86,56 @@ impl RowSoftmax {
 
 /// `softmax(scale x)` over each row of a `[rows, cols]` share.
 ///
-/// * Before: additive share with at least [`SoftmaxSpec::logit_fraction`] bits, logits below `2^21` units of it in size and
-///   within `2^16 units / 2^8` of their row's maximum. After: additive share with `f` fraction bits, at most 24.
+/// * Before: additive share with at least [`SoftmaxSpec::logit_fraction`] bits, logits, once scaled, below 2^9
+///   and within 2^8 of their row's maximum. After: additive share with `f` fraction bits, at most 24.
 /// * Error: that of the exponential; relative 3e-4 of the reciprocal; rounding of the result.
 /// * Leaks: [`RowMaximum::leaks`]. Cost: [`row_softmax_cost`].
 pub fn row_softmax(ctx: &mut Ctx, x: &Share, s: &RowSoftmax, f: u32) -> Result<Share, Error> {
-    let x = open(ctx, x, x.f - s.spec.logit_fraction(), LOGIT_RING)?;
-    let top = match s.maximum {
-        RowMaximum::Secure => maximum(ctx, &x, s.rows, s.cols, s.window())?,
-        RowMaximum::Revealed => reveal(ctx, &x, s.rows, s.cols)?,
-    };
-    let x = shifted(ctx, &x, &top, s.cols)?;
-    let p = exponential(ctx, &x, &s.spec, s.window())?;
+    let x = shifted(ctx, x, x.f - s.spec.logit_fraction(), (s.rows, s.cols), (&s.spec, s.maximum))?;
     let ring = s.ring();
-    let p = open(ctx, &p, 0, s.weights().1)?;
-    let p = lift(ctx, &p, ring)?;
-    let sums = reduce(ctx, &p, &Groups::rows(s.rows, s.cols))?;
-    let mut wires = open_all(ctx, &[(&p, 0, ring), (&sums, 0, ring)])?;
-    let sums = wires.remove(1);
+    let p = weights(ctx, &x, &s.spec, s.fraction(), ring)?;
+    let sums = reduce_wire(ctx, &p, &Groups::rows(s.rows, s.cols))?;
     let reciprocal = inverse(ctx, &sums, -1.0, s.gain(), s.sums(), s.reciprocal())?;
     let reciprocal = open(ctx, &reciprocal, 0, s.narrow()?)?;
     let reciprocal = lift(ctx, &reciprocal, ring)?;
     let reciprocal = open(ctx, &reciprocal, 0, ring)?;
-    let y = multiply(ctx, &wires[0], &reciprocal, Map::per_row(s.cols))?;
+    let y = multiply(ctx, &p, &reciprocal, Map::per_row(s.cols))?;
     truncate(ctx, &y, y.f - f)
+}
+
+/// Opens a `[rows, cols]` share of logits, `cut` fraction bits less, and takes each row's maximum from it: a wire in a ring
+/// of [`LOGIT_RING`] bits.
+pub(super) fn shifted(
+    ctx: &mut Ctx,
+    logits: &Share,
+    cut: u32,
+    (rows, cols): (usize, usize),
+    (spec, how): (&SoftmaxSpec, RowMaximum),
+) -> Result<Wire, Error> {
+    let Maxima { x, top, shift } = match how {
+        RowMaximum::Secure => maximum(ctx, logits, cut, (rows, cols), spec.window().lo - 1)?,
+        RowMaximum::Revealed => {
+            let x = open(ctx, logits, cut, LOGIT_RING)?;
+            let top = reveal(ctx, &x, rows, cols)?;
+            Maxima { x, top, shift: 0 }
+        }
+    };
+    // What the maximum is too large by on average.
+    let half = (1 << shift) / 2;
+    combine_wires(ctx, &x, Some((&top, -(1 << shift), Map::per_row(cols))), half)
+}
+
+/// Cost of [`shifted`].
+pub(super) fn shifted_cost(rows: usize, cols: usize, how: RowMaximum) -> Cost {
+    match how {
+        RowMaximum::Secure => maximum_cost(rows, cols),
+        RowMaximum::Revealed => open_cost(&[(rows * cols, LOGIT_RING)]) + reveal_cost(rows, cols, LOGIT_RING),
+    }
 }
 
 /// Row maxima in the clear, as a wire without a mask: the server opens the logits to the client, which answers with the
 /// maxima.
-pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
+fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
     let lam = ctx.rec.upload_slice(&vec![0u64; rows])?;
     let (up, down) = (packed_bytes(rows, x.k), packed_bytes(x.n, x.k));
     let delta = match ctx.role {
@@ -154,25 +165,17 @@ pub(super) fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Resul
 }
 
 /// Cost of revealing the maxima of `[rows, cols]` in a ring of `k` bits.
-pub(super) fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
+fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
     Cost { to_client: packed_bytes(rows * cols, k), to_server: packed_bytes(rows, k), offline: 0, half_rounds: 2 }
 }
 
 /// Cost of [`row_softmax`]. Online, each way and an element, with 4096 columns and the loose exponential: 3 bytes for the
-/// logit, 4.1 for the maximum, 1.1 for the cut-off, 4.5 within the exponential, 2.5 for its result, 6 for the product; offline 72
+/// logit, 3.1 for the maximum, 1.1 for the cut-off, 4 within the exponential, 2 for its result, 5.5 for the product; offline 49
 /// bytes.
 pub fn row_softmax_cost(s: &RowSoftmax) -> Result<Cost, Error> {
-    let (n, ring, narrow, (_, weights)) = (s.rows * s.cols, s.ring(), s.narrow()?, s.weights());
-    let top = match s.maximum {
-        RowMaximum::Secure => maximum_cost(s.rows, s.cols, LOGIT_RING, s.window()),
-        RowMaximum::Revealed => reveal_cost(s.rows, s.cols, LOGIT_RING),
-    };
-    Ok(open_cost(&[(n, LOGIT_RING)])
-        + top
-        + exponential_cost(n, LOGIT_RING, &s.spec, s.window())?
-        + open_cost(&[(n, weights)])
-        + lift_cost(n, weights, ring)
-        + open_cost(&[(n, ring), (s.rows, ring)])
+    let (n, ring, narrow) = (s.rows * s.cols, s.ring(), s.narrow()?);
+    Ok(shifted_cost(s.rows, s.cols, s.maximum)
+        + weights_cost(n, LOGIT_RING, &s.spec, s.fraction(), ring)?
         + inverse_cost(s.rows, ring, -1.0, s.gain(), s.sums(), s.reciprocal())?
         + open_cost(&[(s.rows, narrow)])
         + lift_cost(s.rows, narrow, ring)

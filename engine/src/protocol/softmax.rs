@@ -1,10 +1,11 @@
 //! Exponentials for softmax on shares. Source: paper Appendix A, protocol.md sections 6 and 7.
 
-use super::compare::{compare_and_open, compare_beside, compare_cost};
-use super::local::{Map, combine_wires};
-use super::open::open_cost;
+use super::compare::{compare_and_open, compare_cost};
+use super::local::Map;
+use super::open::{lift_cost, open_cost};
 use super::piecewise::piecewise_cost;
-use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, multiply, open, open_all, piecewise};
+use super::quartic::{self, Quartic, quartic, quartic_cost, quartic_weights, quartic_weights_cost};
+use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, lift, multiply, open, open_all, piecewise};
 use super::{polynomial, truncate};
 use crate::approx::{Approx, Exp};
 
@@ -37,59 +38,38 @@ fn product_ring(fx: u32, ring: u32, f: u32) -> u32 {
     (2 * fx - f + ring).next_multiple_of(4)
 }
 
-/// A quartic as two squarings: with `Y = (x + s)^2` it is `a Y^2 + b Y + C + B x`. The first square is exact in the ring of
-/// x, as an integer; outside the cut-off it may wrap, what comes of it is multiplied by 0.
-struct Quartic {
-    square: Table,
-    /// Bits cut from the square, which then fits [`RING`].
-    cut: u32,
-    /// In what is opened of the square.
-    even: Table,
-    /// In x, without its last [`ODD`] bits.
-    odd: Table,
-}
-
-impl Quartic {
-    /// Coefficients `c` of a polynomial in `unit` times the wire's integer, for values from `cutoff` to 0 of a wire in a ring
-    /// of `k` bits.
-    fn new(c: &[f64], unit: f64, cutoff: f64, k: u32) -> Result<Self, Error> {
-        let a = c[4];
-        // s in half units of the wire; what this changes in the cubic term goes into the lower ones.
-        let twice = (c[3] / (2.0 * a) / unit).round();
-        let s = twice / 2.0 * unit;
-        let (middle, half) = (cutoff / 2.0, -cutoff / 2.0);
-        // x^3 = (m + h t)^3, t^3 nearest to 3/4 t.
-        let (m, h) = (middle, half);
-        let cubic = expand(&[m.powi(3), 3.0 * m * m * h + 0.75 * h.powi(3), 3.0 * m * h * h], -m / h, 1.0 / h);
-        let rest = c[3] - 4.0 * a * s;
-        let b = c[2] + rest * cubic[2] - 6.0 * a * s * s;
-        let odd = c[1] + rest * cubic[1] - 4.0 * a * s.powi(3) - 2.0 * b * s;
-        let constant = c[0] + rest * cubic[0] - a * s.powi(4) - b * s * s;
-        // The square runs from 0 to its value at one of the ends: half of that is taken off.
-        let top = (s * s).max((cutoff + s).powi(2)) / (unit * unit);
-        let offset = ((twice / 2.0).powi(2) - top / 2.0).round();
-        let cut = (top / 2.0).log2().ceil() as u32 + 2 - RING;
-        if cut + RING > k {
-            return Err(Error::Range(format!("logits of {k} bits are too fine for this exponential")));
-        }
-        // Y is `shift + step w` for the opened integer w.
-        let (shift, step) = (((twice / 2.0).powi(2) - offset) * unit * unit, f64::from(cut).exp2() * unit * unit);
-        let everywhere = |coefficients| [Segment { above: None, below: None, coefficients }];
-        let fine = EVEN_RING - 4;
-        Ok(Self {
-            square: Table::new(&everywhere(vec![offset, twice, 1.0]), 0, 0)?,
-            cut,
-            even: Table::new(&everywhere(expand(&[constant, b, a], shift, step)), 0, fine)?,
-            odd: Table::new(&everywhere(vec![0.0, odd * unit]), 0, fine - ODD)?,
-        })
-    }
-}
-
 impl SoftmaxSpec {
     /// Fraction bits of the logits' wire: after scaling 9 for the quartic, whose square must fit the wire's ring, else 12.
     pub fn logit_fraction(&self) -> u32 {
         let bits = if self.approx == Approx::Loose { LOOSE_FRACTION } else { 12.0 };
         (bits + self.scale.log2()).round().clamp(2.0, 16.0) as u32
+    }
+
+    /// The quartic for a wire with `f` fraction bits, where that is the exponential.
+    fn quartic(&self, f: u32) -> Result<Option<Quartic>, Error> {
+        match self.approx.exponential() {
+            Some(Exp::Poly(p)) => {
+                let crate::approx::Segment::Poly(c) = &p.segments[1] else {
+                    return Err(Error::Range("an exponential is one polynomial above its cut-off".into()));
+                };
+                Quartic::new(c, self.scale / f64::from(f).exp2(), p.thresholds[0]).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The cut-off in units of a wire with `f` fraction bits.
+    fn threshold(&self, f: u32) -> Result<i64, Error> {
+        Ok((self.cutoff()? / self.scale * f64::from(f).exp2()).round() as i64)
+    }
+
+    /// Bits that the comparisons of a softmax look at, of differences of logits: 13, so many that 2^8 is below their bound
+    /// once scaled. They are exact to 2^-4 or better: a maximum may be found that is a little smaller than the largest
+    /// logit, which a softmax does not mind, and the cut-off be decided wrongly that close to it.
+    pub(super) fn window(&self) -> Window {
+        let unit = f64::from(self.logit_fraction()) - self.scale.log2();
+        let hi = ((LARGEST + unit).floor() as u32 + 1).clamp(13, quartic::RING);
+        Window { lo: hi - 13, hi }
     }
 
     fn cutoff(&self) -> Result<f64, Error> {
@@ -108,34 +88,22 @@ fn above(coefficients: Vec<f64>) -> [Segment; 1] {
 
 /// `p = exp(scale x)` for a wire of differences to the row maximum, by the named approximation.
 ///
-/// * Before: wire with [`SoftmaxSpec::logit_fraction`] bits, `|x| < 2^(k-2)`. After: additive share with 16 fraction bits
-///   (CipherDM's: 12) in a ring of 4 bits more, values stay below 4.
+/// * Before: wire with [`SoftmaxSpec::logit_fraction`] bits, `|x| < 2^(k-2)`, for loose in a ring of 24. After: additive share
+///   with 16 fraction bits (CipherDM's: 12) in a ring of 4 bits more, values stay below 4.
 /// * Error: that of the approximation, plus rounding of the input (2^-9 after scaling, for repeated squares 2^-13) and of the
 ///   result. Mean square error against exp on [-14, 0] over that of the approximation: 1.006 for loose, 1.008 for precise.
 /// * Cost: [`exponential_cost`]; 2 rounds for loose (the square goes with the comparison's first message, the value with its
 ///   last one), 8 for precise, 4 for CipherDM's.
 pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) -> Result<Share, Error> {
-    let threshold = (spec.cutoff()? / spec.scale * f64::from(x.f).exp2()).round() as i64;
+    let threshold = spec.threshold(x.f)?;
     let s = spec.scale;
     match spec.approx.exponential().expect("checked by cutoff") {
-        Exp::Poly(p) => {
-            let crate::approx::Segment::Poly(c) = &p.segments[1] else {
-                return Err(Error::Range("an exponential is one polynomial above its cut-off".into()));
-            };
-            let q = Quartic::new(c, s / f64::from(x.f).exp2(), p.thresholds[0], x.k)?;
-            let square = piecewise(ctx, x, None, &q.square, x.k)?;
-            let (bits, w) = compare_beside(ctx, x, &[threshold], window, &[(&square, q.cut, RING)], |ctx, w| {
-                let even = piecewise(ctx, &w[0], None, &q.even, EVEN_RING)?;
-                let odd = piecewise(ctx, x, None, &q.odd, EVEN_RING - ODD)?;
-                // Times 2^ODD: exact in the larger ring.
-                let odd = Share { k: EVEN_RING, f: even.f, ..odd };
-                let y = add(ctx, &even, 1, &odd, 1 << ODD, Map::SAME)?;
-                let cut = y.f - RESULT_FRACTION;
-                Ok(Some((y, cut, EVEN_RING - cut)))
-            })?;
-            let w = w.expect("opened with the comparison's last message");
-            let y = piecewise(ctx, &w, Some(&bits), &Table::new(&above(vec![0.0, 1.0]), 0, 0)?, w.k)?;
-            Ok(Share { f: RESULT_FRACTION, ..y })
+        Exp::Poly(_) => {
+            let q = spec.quartic(x.f)?.expect("a polynomial");
+            let (w, bits) = quartic(ctx, x, &q, threshold, window)?;
+            let table = Table::new(&above(vec![0.0, 1.0 / q.factor]), w.f, RESULT_FRACTION + UNDONE)?;
+            let y = piecewise(ctx, &w, Some(&bits), &table, RESULT_FRACTION + UNDONE + 4)?;
+            truncate(ctx, &y, UNDONE)
         }
         Exp::RepeatedSquaring { log2, .. } => {
             let t = s / f64::from(log2).exp2();
@@ -182,12 +150,10 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
 
 /// Fraction bits of logits for a quartic, once scaled.
 const LOOSE_FRACTION: f64 = 9.2;
-/// Ring in which a quartic's square is opened.
-const RING: u32 = 16;
-/// Ring of a quartic's value, with four bits less of fraction.
-const EVEN_RING: u32 = 48;
-/// Bits by which the ring of its linear term is smaller: the coefficient is exact enough without them.
-const ODD: u32 = 16;
+/// Bits with which a quartic's factor is undone.
+const UNDONE: u32 = 8;
+/// Binary logarithm of what differences of logits stay below, once scaled.
+const LARGEST: f64 = 8.0;
 const FIRST_FRACTION: u32 = 56;
 const SERIES_RING: u32 = 16;
 const SERIES_PRODUCT: u32 = 56;
@@ -210,13 +176,34 @@ pub(super) fn expand(c: &[f64], shift: f64, slope: f64) -> Vec<f64> {
     out
 }
 
-/// Differences to the row maximum: `x - m`, a wire again.
-pub fn shifted(ctx: &mut Ctx, x: &Wire, maximum: &Wire, cols: usize) -> Result<Wire, Error> {
-    combine_wires(ctx, x, Some((maximum, -1, Map::per_row(cols))), 0)
+/// Exponentials for a softmax, up to a factor of at most 2, as an open wire in a ring of `to` bits with `f` of them fraction:
+/// [`WEIGHT_FRACTION`], or for approximations other than the loose one up to 16.
+///
+/// * Error: that of [`exponential`], and a unit of `f`. Cost: [`weights_cost`].
+pub(super) fn weights(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, f: u32, to: u32) -> Result<Wire, Error> {
+    if let Some(q) = spec.quartic(x.f)? {
+        assert_eq!(f, WEIGHT_FRACTION, "what the quartic's weights have");
+        return quartic_weights(ctx, x, &q, (spec.threshold(x.f)?, spec.window()), to);
+    }
+    let p = exponential(ctx, x, spec, spec.window())?;
+    let p = open(ctx, &p, p.f - f, f + 4)?;
+    let p = lift(ctx, &p, to)?;
+    open(ctx, &p, 0, to)
+}
+
+/// Cost of [`weights`] of a wire in `k` bits.
+pub(super) fn weights_cost(n: usize, k: u32, spec: &SoftmaxSpec, f: u32, to: u32) -> Result<Cost, Error> {
+    if spec.quartic(spec.logit_fraction())?.is_some() {
+        return Ok(quartic_weights_cost(n, spec.window(), to));
+    }
+    Ok(exponential_cost(n, k, spec, spec.window())?
+        + open_cost(&[(n, f + 4)])
+        + lift_cost(n, f + 4, to)
+        + open_cost(&[(n, to)]))
 }
 
 /// Cost of [`exponential`]. Online, each way and an element, for loose: a byte and a bit for the comparison, 2 for the square,
-/// 2.5 for the value.
+/// 2 for the value.
 pub fn exponential_cost(n: usize, k: u32, spec: &SoftmaxSpec, window: Window) -> Result<Cost, Error> {
     let base = compare_cost(n, 1, window);
     // The first opening shares the comparison's first round.
@@ -228,13 +215,7 @@ pub fn exponential_cost(n: usize, k: u32, spec: &SoftmaxSpec, window: Window) ->
     let selected = |degree: usize| Table::new(&above(one(degree)), 0, 0);
     Ok(match spec.approx.exponential() {
         Some(Exp::Poly(_)) => {
-            let result = RESULT_FRACTION + 4;
-            base + piecewise_cost(n, &plain(2)?, k, k)
-                + open_cost(&[(n, RING), (n, result)])
-                + piecewise_cost(n, &plain(2)?, RING, EVEN_RING)
-                + piecewise_cost(n, &plain(1)?, k, EVEN_RING - ODD)
-                + piecewise_cost(n, &selected(1)?, result, result)
-                - together
+            quartic_cost(n, window) + piecewise_cost(n, &selected(1)?, WEIGHT_RING, RESULT_FRACTION + UNDONE + 4)
         }
         Some(Exp::RepeatedSquaring { log2, .. }) => {
             let mut c = base + piecewise_cost(n, &plain(2)?, k, 64) - together;

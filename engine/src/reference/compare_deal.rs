@@ -9,14 +9,20 @@ params!(
     Params { n: usize, groups: usize, lo: u32, hi: u32, n0: u32, n1: u32, n2: u32 }
 );
 
+/// Bits of a digit in messages of `k` bits.
+pub fn digit(k: u32) -> u32 {
+    if k == 60 { 4 } else { 3 }
+}
+
 /// Messages of `k` bits.
 pub fn compare_deal(k: u32, p: &Params, keys: &[u32], lam: &[u64], msg: &mut [u32]) {
     let word = |g: usize, t: usize| {
         // The window without its sign bit.
         let low = r_low(r_low(lam[t], p.hi) >> p.lo, p.hi - p.lo - 1);
-        let v = low >> (16 * g) & 0xffff;
-        let nibbles = (0..4).map(|q| (q, v >> (4 * q) & 15)).filter(|(_, nibble)| *nibble != 0);
-        nibbles.fold(0, |word, (q, nibble)| word | 1u64 << (15 * q + nibble - 1))
+        let (bits, hot) = (digit(k) as u64, (1 << digit(k)) - 1);
+        let v = low >> (16 * g);
+        let digits = (0..4).map(|q| (q, v >> (bits * q) & hot)).filter(|(_, digit)| *digit != 0);
+        digits.fold(0, |word, (q, digit)| word | 1u64 << (hot * q + digit - 1))
     };
     for at in 0..p.groups * p.n / 8 {
         let masked = |i| word(i / p.n, i % p.n) ^ element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], k, i);

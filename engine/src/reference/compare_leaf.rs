@@ -1,5 +1,6 @@
 //! Leaves of a comparison.
 
+use super::compare_deal::digit;
 use super::compare_products::mask;
 use super::prg::{ROUNDS, element};
 use super::ring::{r_bit, r_low};
@@ -38,13 +39,14 @@ pub fn compare_leaf(
         };
         let mut byte = 0;
         for q in 0..4 {
+            let values = (1 << digit(k)) - 1;
             // Bit j is [l = j + 1].
-            let hot: [u64; 15] = std::array::from_fn(|j| leaf >> (15 * q + j) & 1);
-            let nibble = (v >> (4 * q) & 15) as usize;
-            let g = hot[nibble..].iter().fold(0, |v, bit| v ^ bit);
-            let e = match nibble {
+            let hot: Vec<u64> = (0..values).map(|j| leaf >> (values * q + j) & 1).collect();
+            let digit = v as usize >> (digit(k) as usize * q) & values;
+            let g = hot[digit..].iter().fold(0, |v, bit| v ^ bit);
+            let e = match digit {
                 0 => hot.iter().fold(p.first.into(), |v, bit| v ^ bit),
-                _ => hot[nibble - 1],
+                _ => hot[digit - 1],
             };
             byte |= g << q | e << (4 + q);
         }

@@ -1,15 +1,15 @@
 //! End of a tournament's level.
 
+use super::coarse::coarse;
 use super::pack::pack8;
 use super::pairs::pair;
 use super::prg::{ROUNDS, element};
-use super::ring::r_low;
 use super::unpack;
 
 params!(
     /// As in the shader.
     Params {
-        n: usize, half: usize, width: usize, first: u32, m0: u32, m1: u32, m2: u32, n0: u32, n1: u32, n2: u32,
+        n: usize, half: usize, width: usize, shift: u32, first: u32, m0: u32, m1: u32, m2: u32, n0: u32, n1: u32, n2: u32,
     }
 );
 
@@ -24,38 +24,28 @@ pub struct Inputs<'a> {
     pub bits: &'a [u32],
 }
 
-/// Messages of `k` bits, also with `EIGHTS`; `CLIENT` without `dealt`, `SERVER` with it.
-pub fn maximum(
-    k: u32,
-    p: &Params,
-    keys: &[u32],
-    x: &Inputs<'_>,
-    dealt: Option<&[u32]>,
-    out: &mut [u64],
-    msg: &mut [u32],
-) {
+/// Also with `EIGHTS`; `CLIENT` without `dealt`, `SERVER` with it.
+pub fn maximum(p: &Params, keys: &[u32], x: &Inputs<'_>, dealt: Option<&[u32]>, out: &mut [u64], msg: &mut [u32]) {
     let word = |t: usize, which: usize| {
         let at = (t / 8 * 2 + which) * 8 + t % 8;
         match dealt {
-            None => element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], k, at),
-            Some(dealt) => unpack::element(dealt, k, at),
+            None => element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], 16, at) as u32,
+            Some(dealt) => unpack::element(dealt, 16, at) as u32,
         }
     };
-    let first = u64::from(p.first);
     for g in 0..p.n.div_ceil(8) {
         let mut s = [0; 8];
         for t in 8 * g..p.n.min(8 * g + 8) {
-            let [a, b] = pair(x.delta, p.half, p.width, t);
-            let [la, lb] = pair(x.lam, p.half, p.width, t);
+            let [a, b] = pair(x.delta, p.half, p.width, t).map(|v| coarse(v, p.shift));
+            let [la, lb] = pair(x.lam, p.half, p.width, t).map(|v| coarse(v, p.shift));
             let d = a.wrapping_sub(b);
             let selected = d.wrapping_mul(word(t, 1)).wrapping_sub(word(t, 0));
-            let whole = first.wrapping_mul(d).wrapping_sub(la.wrapping_sub(lb));
+            let whole = p.first.wrapping_mul(d).wrapping_sub(la.wrapping_sub(lb));
             let gain = if x.bits[t / 32] >> (t % 32) & 1 == 0 { whole.wrapping_sub(selected) } else { selected };
-            let winner = first.wrapping_mul(b).wrapping_sub(lb).wrapping_add(gain);
-            let mask = element(ROUNDS, keys, 1 - p.first as usize, [p.m0, p.m1, p.m2], k, t);
-            out[t] = r_low(mask, k);
-            s[t % 8] = winner.wrapping_add(out[t]);
+            let winner = p.first.wrapping_mul(b).wrapping_sub(lb).wrapping_add(gain);
+            out[t] = element(ROUNDS, keys, 1 - p.first as usize, [p.m0, p.m1, p.m2], 16, t);
+            s[t % 8] = u64::from(winner.wrapping_add(out[t] as u32));
         }
-        pack8(s, k, g, msg);
+        pack8(s, 16, g, msg);
     }
 }

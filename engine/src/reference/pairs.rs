@@ -1,8 +1,10 @@
 //! Pairs of a tournament's level.
 
+use super::coarse::coarse;
+
 params!(
     /// As in the shader.
-    Params { n: usize, half: usize, width: usize }
+    Params { n: usize, half: usize, width: usize, shift: u32 }
 );
 
 /// The two elements of pair `t`.
@@ -14,7 +16,7 @@ pub fn pair(x: &[u64], half: usize, width: usize, t: usize) -> [u64; 2] {
 /// Without switches, and `EIGHTS`.
 pub fn pairs(p: &Params, x: &[u64], out: &mut [u64]) {
     for t in 0..p.n {
-        let [a, b] = pair(x, p.half, p.width, t);
-        out[t] = a.wrapping_sub(b);
+        let [a, b] = pair(x, p.half, p.width, t).map(|v| coarse(v, p.shift));
+        out[t] = a.wrapping_sub(b).into();
     }
 }

@@ -50,3 +50,14 @@ pub fn both(p: &Params, keys: &[u32], out: &mut [u64]) {
         out[at] = a.wrapping_add(b);
     }
 }
+
+/// `BOTH SHIFTED`
+pub fn shifted(p: &Params, keys: &[u32], shift: u32, out: &mut [u64]) {
+    for at in 0..p.n {
+        let own = |key| {
+            let v = element(ROUNDS, keys, key, [p.n0, p.n1, p.n2], p.k, p.block * elements_of_block(p.k) + at);
+            r_low(v, p.k) >> shift
+        };
+        out[at] = own(0) + own(1);
+    }
+}

@@ -272,8 +272,14 @@ pub fn execute(args: EvalArgs) -> Result<()> {
 }
 
 fn evaluate(config: &Config) -> Result<Report> {
-    let gpu = Gpu::open(&adapter_choice(&config.gpu)).map_err(EngineError::from)?;
-    let subject = Subject::open(gpu.clone(), &config.model).map_err(EngineError::from)?;
+    let open = || Gpu::open(&adapter_choice(&config.gpu)).map_err(EngineError::from);
+    let gpu = open()?;
+    let mut devices = vec![gpu.clone()];
+    // The threads of a software device wait for each other after every kernel. Two devices with half the threads each do not.
+    if gpu.is_software() && std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        devices.push(open()?);
+    }
+    let subject = Subject::open(devices, &config.model).map_err(EngineError::from)?;
     let mut judge = config.judge.as_ref().map(|folder| Judge::open(folder, gpu.clone())).transpose()?;
     let extents @ [height, width, channels] = subject.extents();
     if let Some(what) = judge.as_ref().and_then(|judge| judge.check(extents).err()) {

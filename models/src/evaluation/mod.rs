@@ -3,18 +3,19 @@
 //!
 //! [`Subject`] is a model on a device, [`Settings`] says how it samples, [`Subject::sample`] walks the sampler.
 
+mod network;
 mod steering;
 mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use masque_engine::exec::Plain;
 use masque_engine::functions::Functions;
 use masque_engine::gpu::Gpu;
 use masque_engine::graph::{Graph, WeightStore};
 use sha2::{Digest, Sha256};
 
+use network::Network;
 pub use steering::{Steering, Verifier};
 pub use walk::{Chain, Method, Settings};
 
@@ -23,7 +24,7 @@ use crate::sampling::{SamplingError, clip};
 use crate::{ClassModel, Clip, ModelError, Origin, Prompt, StableDiffusion, clip_text, initial_noise, unet2d};
 use crate::{unet2d_condition, vae_decoder};
 
-/// Latents decoded, or prompts encoded, at once.
+/// Latents decoded, or prompts encoded, at once on a device.
 const TOGETHER: usize = 32;
 
 /// What an image is asked to show.
@@ -45,9 +46,9 @@ impl Wish {
     }
 }
 
-/// A model on one device, for experiments in plaintext.
+/// A model on one device or several, for experiments in plaintext.
 pub struct Subject {
-    gpu: Arc<Gpu>,
+    gpus: Vec<Arc<Gpu>>,
     kind: Kind,
 }
 
@@ -58,8 +59,8 @@ enum Kind {
 
 impl Subject {
     /// Opens a folder in diffusers' layout: a text-to-image pipeline where it has a `model_index.json` that says so, else a
-    /// class-conditional model.
-    pub fn open(gpu: Arc<Gpu>, folder: impl AsRef<Path>) -> Result<Self, ModelError> {
+    /// class-conditional model. The devices, at least one, compute at the same time, each its part of the samples.
+    pub fn open(gpus: Vec<Arc<Gpu>>, folder: impl AsRef<Path>) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
         let kind = if is_text_model(folder)? {
             Kind::Text(Box::new(StableDiffusion::open(folder)?))
@@ -70,12 +71,12 @@ impl Subject {
             }
             Kind::Class(Arc::new(model))
         };
-        Ok(Self { gpu, kind })
+        Ok(Self { gpus, kind })
     }
 
-    /// The device.
+    /// The first device.
     pub fn gpu(&self) -> &Arc<Gpu> {
-        &self.gpu
+        &self.gpus[0]
     }
 
     /// Classes that can be asked for; `None` where wishes are prompts.
@@ -143,17 +144,28 @@ impl Subject {
     }
 
     /// The network for `n` samples; with `identity` the attention maps of that block are identities.
-    fn network(&self, n: usize, functions: Functions, identity: Option<&str>) -> Result<Plain, SamplingError> {
-        let (graph, weights): (Graph, Arc<dyn WeightStore>) = match (&self.kind, identity) {
-            (Kind::Class(m), None) => (m.graph(n)?, m.clone()),
-            (Kind::Class(m), Some(block)) => (unet2d::perturbed(&m.config, n, block)?, m.clone()),
-            (Kind::Text(m), None) => (m.config.unet_graph(n)?, m.unet.clone()),
-            (Kind::Text(m), Some(block)) => {
-                let (size, tokens) = (m.config.unet.sample_size, m.config.tokens());
-                (unet2d_condition::perturbed(&m.config.unet, n, size, tokens, block)?, m.unet.clone())
+    fn network(&self, n: usize, functions: &Functions, identity: Option<&str>) -> Result<Network, SamplingError> {
+        let graph = |n: usize| -> Result<Graph, ModelError> {
+            match (&self.kind, identity) {
+                (Kind::Class(m), None) => m.graph(n),
+                (Kind::Class(m), Some(block)) => unet2d::perturbed(&m.config, n, block),
+                (Kind::Text(m), None) => m.config.unet_graph(n),
+                (Kind::Text(m), Some(block)) => {
+                    let (size, tokens) = (m.config.unet.sample_size, m.config.tokens());
+                    unet2d_condition::perturbed(&m.config.unet, n, size, tokens, block)
+                }
             }
         };
-        Ok(Plain::new(self.gpu.clone(), Arc::new(graph), weights, functions))
+        let weights: Arc<dyn WeightStore> = match &self.kind {
+            Kind::Class(m) => m.clone(),
+            Kind::Text(m) => m.unet.clone(),
+        };
+        Ok(Network::new(&self.gpus, n, graph, &weights, functions)?)
+    }
+
+    /// Samples that one run of a text encoder or decoder takes.
+    fn together(&self) -> usize {
+        TOGETHER * self.gpus.len()
     }
 
     fn condition_input(&self) -> &'static str {
@@ -178,10 +190,11 @@ impl Subject {
                 };
                 let prompts = wishes.iter().map(prompt).collect::<Result<Vec<_>, _>>()?;
                 let mut rows = Vec::new();
-                for some in prompts.chunks(TOGETHER) {
+                let weights: Arc<dyn WeightStore> = m.text.clone();
+                for some in prompts.chunks(self.together()) {
                     let ids: Vec<f32> = some.iter().flat_map(Prompt::indices).collect();
-                    let graph = Arc::new(m.config.text_graph(some.len())?);
-                    let mut text = Plain::new(self.gpu.clone(), graph, m.text.clone(), functions.clone());
+                    let graph = |n| m.config.text_graph(n);
+                    let mut text = Network::new(&self.gpus, some.len(), graph, &weights, functions)?;
                     rows.extend(text.run(&[(clip_text::TOKENS, &ids)])?);
                 }
                 Ok(rows)
@@ -202,9 +215,10 @@ impl Subject {
     pub fn images(&self, samples: Vec<f32>, functions: &Functions) -> Result<Vec<f32>, SamplingError> {
         let Kind::Text(m) = &self.kind else { return Ok(samples) };
         let mut images = Vec::new();
-        for some in samples.chunks(TOGETHER * self.sample_len()) {
-            let graph = Arc::new(m.config.vae_graph(some.len() / self.sample_len())?);
-            let mut vae = Plain::new(self.gpu.clone(), graph, m.vae.clone(), functions.clone());
+        let weights: Arc<dyn WeightStore> = m.vae.clone();
+        for some in samples.chunks(self.together() * self.sample_len()) {
+            let (n, graph) = (some.len() / self.sample_len(), |n| m.config.vae_graph(n));
+            let mut vae = Network::new(&self.gpus, n, graph, &weights, functions)?;
             images.extend(vae.run(&[(vae_decoder::LATENT, some)])?);
         }
         Ok(images)

@@ -1,8 +1,8 @@
 //! One loop for all methods that are compared.
 
-use masque_engine::exec::Plain;
 use masque_engine::functions::Functions;
 
+use super::network::Network;
 use super::{Steering, Subject, Verifier};
 use crate::sampling::{SamplingError, apply, mixed};
 use crate::{GuidanceWeight, ModelError, Origin, Rule, Sampler, Schedule, Step, step_noise};
@@ -125,15 +125,13 @@ impl Subject {
         let schedule = Schedule::with(self.scheduler(), settings.sampler, settings.steps)?;
         let guided = conditions.none.is_some();
         let batch = if guided { 2 * n } else { n };
-        let mut network = self.network(batch, settings.functions.clone(), None)?;
+        let mut network = self.network(batch, &settings.functions, None)?;
         let mut perturbed = match &settings.method {
-            Method::PerturbedAttention { block, .. } => {
-                Some(self.network(n, settings.functions.clone(), Some(block))?)
-            }
+            Method::PerturbedAttention { block, .. } => Some(self.network(n, &settings.functions, Some(block))?),
             _ => None,
         };
         let both = [conditions.rows.as_slice(), conditions.none.as_deref().unwrap_or(&[])].concat();
-        let predict = |net: &mut Plain, x: &[f32], step: &Step, rows: &[f32]| {
+        let predict = |net: &mut Network, x: &[f32], step: &Step, rows: &[f32]| {
             let time = self.time_features(step.t, x.len() / len);
             net.run(&[
                 (crate::unet2d::SAMPLE, x),

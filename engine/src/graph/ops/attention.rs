@@ -19,6 +19,21 @@ pub struct Attention {
     pub causal: bool,
 }
 
+impl Attention {
+    /// Extents for the shapes of queries and keys.
+    fn on_shares(&self, queries: &[usize], keys: &[usize], config: &PlanConfig) -> AttentionShape {
+        AttentionShape {
+            n: queries[0],
+            heads: self.heads,
+            queries: queries[1],
+            keys: keys[1],
+            width: queries[2] / self.heads,
+            causal: self.causal,
+            tile: config.tile,
+        }
+    }
+}
+
 impl Op for Attention {
     fn name(&self) -> &'static str {
         "attention"
@@ -85,21 +100,16 @@ impl Op for Attention {
 
     fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
         match inputs {
-            [Some(q), Some(k), Some(v)] if q.f == k.f && k.f == v.f => Ok((Format { k: plan.ring - 20, f: v.f }, None)),
+            [Some(q), Some(k), Some(v)] if q.f == k.f && k.f == v.f => {
+                let shape = self.on_shares(plan.shapes[0], plan.shapes[1], plan.config);
+                Ok((Format { k: shape.result_ring(plan.ring, v.f), f: v.f }, None))
+            }
             _ => Err("needs three secret inputs with equal fraction bits".into()),
         }
     }
 
     fn secure(&self, s: &mut Secure, _at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
-        let shape = AttentionShape {
-            n: node.shape[0],
-            heads: self.heads,
-            queries: node.shape[1],
-            keys: s.graph.node(node.inputs[1]).shape[1],
-            width: node.shape[2] / self.heads,
-            causal: self.causal,
-            tile: s.plan.config.tile,
-        };
+        let shape = self.on_shares(&node.shape, &s.graph.node(node.inputs[1]).shape, &s.plan.config);
         let spec = SoftmaxSpec { scale: (shape.width as f64).sqrt().recip(), approx: s.plan.config.approx };
         let (ring, top) = (s.plan.ring, s.plan.config.maximum);
         let shares = inputs.iter_mut().map(|v| s.widen(v, ring)).collect::<Result<Vec<_>, _>>()?;

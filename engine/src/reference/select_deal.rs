@@ -1,0 +1,23 @@
+//! Dealer's words for a bit times a wire.
+
+use super::pack::pack8;
+use super::prg::{ROUNDS, element};
+
+params!(
+    /// As in the shader.
+    Params { n: usize, y0: u32, y1: u32, y2: u32, n0: u32, n1: u32, n2: u32 }
+);
+
+/// Without switches.
+pub fn select_deal(p: &Params, keys: &[u32], bits: &[u32], msg: &mut [u32]) {
+    for g in 0..2 * p.n / 8 {
+        let masked = |i: usize| {
+            let t = g / 2 * 8 + i;
+            let mask: u64 = [0, 1].map(|key| element(ROUNDS, keys, key, [p.y0, p.y1, p.y2], 16, t)).iter().sum();
+            let beta = u64::from(bits[t / 32] >> (t % 32) & 1);
+            let v = if g % 2 == 0 { beta * mask } else { beta };
+            v.wrapping_sub(element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], 16, 8 * g + i))
+        };
+        pack8(std::array::from_fn(masked), 16, g, msg);
+    }
+}
