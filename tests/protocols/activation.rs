@@ -11,7 +11,7 @@ use super::{unary, worst};
 /// Largest ratio of mean square errors against the exact function: secure over plain approximation.
 const RATIO: f64 = 1.03;
 /// Largest error against the plain approximation, away from borders.
-const ERROR: f64 = 2.5e-3;
+const ERROR: f64 = 3.5e-3;
 /// Elements of a test.
 const N: usize = 1 << 16;
 /// Bits below those of the wire in the input.
@@ -29,7 +29,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let case = |function, approx, interval, bytes| Case { function, approx, interval, bytes };
     let mut all = vec![case(Function::Relu, Approx::Loose, (-8.0, 8.0), 4.125)];
-    for (approx, gelu, silu) in [(Approx::Precise, 10.375, 10.375), (Approx::Loose, 9.25, 9.25)] {
+    for (approx, gelu, silu) in [(Approx::Precise, 11.875, 11.875), (Approx::Loose, 9.25, 9.25)] {
         all.push(case(Function::Silu, approx, (-8.0, 4.0), silu));
         all.push(case(Function::Gelu, approx, (-5.0, 3.0), gelu));
         all.push(case(Function::QuickGelu, approx, (-5.0, 3.0), silu));
@@ -108,7 +108,7 @@ fn clamping_is_a_table_too() {
 #[test]
 fn large_tensors_go_in_pieces() {
     let world = World::new(32);
-    let (n, fx, window) = ((1 << 21) + 1003, 11, Window { lo: 3, hi: 20 });
+    let (n, fx, window) = ((1 << 22) + 1003, 11, Window { lo: 3, hi: 20 });
     let table = Approx::Precise.activation(Function::Silu).unwrap();
     let format = (24, fx);
     let cost = |n| open_cost(&[(n, 24)]) + activation_cost(n, format, &table, window, fx, 36).unwrap();
@@ -132,7 +132,7 @@ fn activations_that_do_not_fit_are_named() {
     let silu = Approx::Precise.activation(Function::Silu).unwrap();
     let cost = |table: &Piecewise, fx, to| activation_cost(10, (24, fx), table, window, 12, to);
     assert!(cost(&silu, 12, 40).is_ok());
-    let wide = cost(&silu, 12, 64).unwrap_err().to_string();
+    let wide = cost(&silu, 14, 64).unwrap_err().to_string();
     assert!(wide.contains("64 bits"), "{wide}");
     let open_ended = Piecewise { thresholds: vec![0.0], segments: vec![Segment::Zero, Segment::Poly(vec![0.0, 2.0])] };
     assert!(cost(&open_ended, 12, 40).unwrap_err().to_string().contains("both sides"));

@@ -1,82 +1,231 @@
 //! Piecewise activations: ReLU, SiLU, GELU, QuickGELU by the tables of [`crate::approx`]. Source: protocol.md sections 5, 6.
 //!
-//! One comparison per border selects among three sums of segments, all multiplied by the same opened bits:
+//! One comparison per border selects among the segments, in the ring of the result:
 //!
-//! * *wide*: `x` and `x / 2`, linear and exact, directly in the ring of the result. ReLU is that alone.
-//! * *direct*: polynomials of low degree in x, with 60 fraction bits.
-//! * *even*: a polynomial of degree 6 or 8 that is even but for its linear term becomes `x / 2` (wide), the rest of the
-//!   linear term (direct, left out where it is below 2^-13) and a polynomial of degree 3 or 4 in `u = x^2 - centre`, which
-//!   is opened in a ring of 16 bits together with the comparison's first message.
+//! * `x` and constants, linear and exact. ReLU is that alone.
+//! * Polynomials. Each is evaluated everywhere, less half way between its largest and least value, and opened in a ring of 8 to
+//!   16 bits with up to 12 fraction bits; what is opened is selected. Garbage outside a segment is multiplied by 0.
 //!
-//! The direct and even sums are small there: below 4. They leave their 64 bits by an opening in 16 with 12 fraction bits,
-//! and are lifted to the ring of the result. Garbage outside a segment is multiplied by 0.
+//! A polynomial of degree 4 at most is one in x, if a ring of 60 bits suffices for it, and is opened with the comparison's first
+//! message. One of degree 6 or 8 that is even but for its linear term is that term and a polynomial of degree 3 or 4 in
+//! `u = x^2 - centre`, which is opened in 16 bits with the comparison's first message, and the polynomial with its last one.
 //!
-//! Formats that follow from the tables for x with 10 or 12 fraction bits in a ring of 24. Cost with the opening of x; the MSE
-//! ratio is that of secure to plain approximation, both against the exact function on the paper's intervals, as the tests
-//! measure it with the result's fraction bits equal to those of x and a window from 2^-8 up.
+//! Rings follow from the tables: the smallest in which rounded coefficients are exact to 2^-11. Rounding goes from the
+//! highest power down, and each lower one takes up what it can of the error, so that few bits of the highest remain.
 //!
-//! | table | even part | u's fraction bits | direct part | bytes each way | offline | MSE ratio at 10, 12 bits |
-//! | --- | --- | --- | --- | --- | --- | --- |
-//! | ReLU | | | | 4.125 | 29 | |
-//! | precise SiLU | degree 3 | 10 | degree 2 | 10.375 | 216 | 1.018, 1.006 |
-//! | loose SiLU | degree 4 | 8 | | 9.25 | 182 | 1.007, 1.003 |
-//! | precise GELU | degree 3 | 11 | degree 3 | 10.375 | 242 | 1.003, 1.000 |
-//! | loose GELU (x with 10 bits) | | | degree 4 | 7.25 | 152 | 0.999 |
-//! | loose GELU (x with more) | degree 2 | 11 | degree 1 | 9.25 | 167 | 1.000 |
+//! For x in a ring of 24 bits, with the opening of x; offline for a result in 40 bits with 10 fraction bits (44 with 12 in the
+//! last row). The MSE ratio is that of secure to plain approximation, both against the exact function on the paper's
+//! intervals, as the tests measure it with the result's fraction bits equal to those of x and a window from 2^-8 up.
 //!
-//! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs. From 2^-7 up its ratio is 1.03.
+//! | table | polynomials | bytes each way | offline | MSE ratio at 10, 12 bits |
+//! | --- | --- | --- | --- | --- |
+//! | ReLU | | 4.125 | 29 | |
+//! | precise SiLU | degree 3 in u, 2 in x | 11.375, 11.875 | 124 | 1.025, 1.014 |
+//! | loose SiLU | degree 4 in u | 9.25 | 110 | 1.012, 1.006 |
+//! | precise GELU | degree 3 in u, 3 in x | 11.375, 11.875 | 136 | 1.023, 1.005 |
+//! | loose GELU (x with 10 bits) | degree 4 in x | 7.25 | 100 | 1.000 |
+//! | loose GELU (x with more) | degree 2 in u | 9.25 | 86 | 1.000 |
+//!
+//! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs.
 
-use super::compare::{compare_and_open, compare_cost};
+use super::compare::{Opening, compare_beside, compare_cost};
 use super::local::Map;
-use super::open::{lift_cost, open_cost};
+use super::open::open_cost;
 use super::pieces::{in_pieces, in_pieces_cost, piece};
 use super::piecewise::piecewise_cost;
 use super::softmax::expand;
-use super::{
-    Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, lift, open, piecewise, polynomial, scale, truncate,
-};
-use crate::approx::{Piecewise, Segment as Piece};
+use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, piecewise, polynomial, scale, truncate};
+use crate::approx::{Piecewise, Segment as Piece, horner};
 
-/// Fraction bits of the direct and even parts when they are opened.
+/// Most fraction bits of a polynomial's value when it is opened.
 const SMALL: u32 = 12;
-/// Ring of that opening and of u.
+/// Rings of that opening.
+const RINGS: [u32; 3] = [8, 12, 16];
+/// Ring of u.
 const RING: u32 = 16;
-/// Fraction bits of the direct and even parts: so many that their opening uses all of Z_2^64.
-const FINE: u32 = 64 - RING + SMALL;
-/// Bound of the direct and even parts: a quarter of the ring.
-const BOUND: f64 = (1u64 << (RING - 2 - SMALL)) as f64;
-/// Largest error from rounding a part's coefficients.
+/// Largest ring in which a polynomial is evaluated before it is opened.
+const LARGEST: u32 = 60;
+/// Largest error from rounding a polynomial's coefficients.
 const COEFFICIENTS: f64 = 1.0 / 2048.0;
-/// A linear term this small at the border of its segment is left out.
-const NEGLIGIBLE: f64 = 1.0 / 8192.0;
+/// Largest error from rounding u by a unit.
+const NOISE: f64 = 1.0 / 512.0;
+/// Largest error from rounding the linear term beside an even polynomial.
+const LINEAR: f64 = 1.0 / 8192.0;
+/// What values of a polynomial may exceed those at the points looked at.
+const MARGIN: f64 = 1.0 / 64.0;
 
 /// Formats of an activation.
 struct Plan {
     thresholds: Vec<i64>,
-    /// `x` and `x / 2`.
-    wide: Option<Table>,
+    /// `x` and constants.
+    wide: Option<Part>,
     /// Polynomials in x.
-    direct: Option<Table>,
+    direct: Vec<Small>,
     /// Polynomial in `x^2 - centre`.
     even: Option<Even>,
-    /// Fraction bits of the wide part, and its ring.
+    /// Fraction bits in which the parts are summed, and those of the result.
+    fine: u32,
     f: u32,
-    k: u32,
+}
+
+/// What is selected by the comparison's bits: segments of a wire, and the ring that they are wanted in.
+struct Part {
+    table: Table,
+    to: u32,
+}
+
+/// A polynomial that is evaluated everywhere and opened.
+struct Small {
+    table: Table,
+    /// Ring in which it is evaluated.
+    ring: u32,
+    /// Bits cut when it is opened, and the ring of that.
+    cut: u32,
+    opened: u32,
+    /// Its segment.
+    part: Part,
 }
 
 struct Even {
     centre: f64,
-    table: Table,
     /// Fraction bits of u, and those of x^2 before it is opened.
     f: u32,
     square: u32,
+    /// In u.
+    small: Small,
+    /// The linear term in x, and by how many bits its ring is the smaller one.
+    linear: Option<(Table, u32)>,
 }
 
-/// Largest value that the rounding of coefficients of a polynomial can amount to, for a result of [`FINE`] bits.
-fn rounding(degree: usize, fx: u32, border: f64) -> f64 {
-    let bits = |j: usize| f64::from(fx) * j as f64 - f64::from(FINE) - 1.0;
-    (0..=degree).map(|j| bits(j).exp2() * border.powi(j as i32)).sum()
+fn everywhere(coefficients: Vec<f64>) -> [Segment; 1] {
+    [Segment { above: None, below: None, coefficients }]
 }
+
+/// Largest value of a function at 257 points of an interval.
+fn largest((a, b): (f64, f64), f: impl Fn(f64) -> f64) -> f64 {
+    (0..=256).map(|i| f(a + (b - a) * f64::from(i) / 256.0)).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// Coefficients of a polynomial, `x^j`'s a multiple of `2^(j fx - f)`, and the largest error on an interval.
+///
+/// From the highest one down; of what rounding takes from `x^j`, the nearest polynomial of lower degree goes into the others:
+/// `h^j 2^(1 - j) T_j` remains, with Chebyshev's polynomial T_j and half the interval's length h.
+fn rounded(c: &[f64], (a, b): (f64, f64), fx: u32, f: u32) -> (Vec<f64>, f64) {
+    let (middle, half) = ((a + b) / 2.0, (b - a) / 2.0);
+    let mut out = c.to_vec();
+    for j in (0..c.len()).rev() {
+        let unit = (f64::from(fx) * j as f64 - f64::from(f)).exp2();
+        let error = out[j] - (out[j] / unit).round() * unit;
+        out[j] -= error;
+        let monic = half.powi(j as i32) * f64::from(1 - j as i32).exp2().min(1.0);
+        let rest = expand(&chebyshev(j), -middle / half, 1.0 / half);
+        for (to, rest) in out.iter_mut().zip(&rest).take(j) {
+            *to -= error * monic * rest;
+        }
+    }
+    let error = largest((a, b), |x| (horner(&out, x) - horner(c, x)).abs());
+    (out, error)
+}
+
+/// Coefficients of Chebyshev's polynomial of a degree.
+fn chebyshev(degree: usize) -> Vec<f64> {
+    let (mut last, mut next) = (vec![0.0; degree + 2], vec![0.0; degree + 2]);
+    (last[0], next[1]) = (1.0, 1.0);
+    for _ in 0..degree {
+        let after = (0..degree + 2).map(|i| if i > 0 { 2.0 * next[i - 1] } else { 0.0 } - last[i]).collect();
+        (last, next) = (next, after);
+    }
+    last.truncate(degree + 1);
+    last
+}
+
+/// A polynomial between two thresholds.
+struct Middle<'a> {
+    c: &'a [f64],
+    borders: (Option<usize>, Option<usize>),
+    /// Where values may lie.
+    interval: (f64, f64),
+    /// Half way between its largest and least value there: that is taken off before it is opened.
+    offset: f64,
+    /// Fraction bits and ring of the opening.
+    f: u32,
+    opened: u32,
+}
+
+impl<'a> Middle<'a> {
+    fn new(c: &'a [f64], borders: (Option<usize>, Option<usize>), interval: (f64, f64), f: u32) -> Result<Self, Error> {
+        let (top, bottom) = (largest(interval, |x| horner(c, x)), -largest(interval, |x| -horner(c, x)));
+        let (offset, half, f) = ((top + bottom) / 2.0, (top - bottom) / 2.0 + MARGIN, f.min(SMALL));
+        let fits = |k: &u32| half * f64::from(f).exp2() < f64::from(k - 2).exp2();
+        let opened = RINGS.into_iter().find(fits).ok_or_else(|| {
+            Error::Range(format!("a polynomial between {bottom} and {top} is too large for {f} fraction bits"))
+        })?;
+        Ok(Self { c, borders, interval, offset, f, opened })
+    }
+
+    /// The smallest ring for a polynomial with these coefficients, in a wire with `fx` fraction bits on an interval, whose
+    /// value is opened as this one's.
+    fn small(&self, c: &[f64], interval: (f64, f64), fx: u32, to: impl Fn(u32) -> u32) -> Result<Option<Small>, Error> {
+        let formats = (self.opened + 4..=LARGEST).step_by(4).map(|ring| (ring, ring - self.opened));
+        for (ring, cut) in formats {
+            let f = self.f + cut;
+            let (c, error) = rounded(c, interval, fx, f);
+            if error < COEFFICIENTS {
+                let (above, below) = self.borders;
+                let segment = Segment { above, below, coefficients: vec![self.offset, 1.0] };
+                let part = Part { table: Table::new(&[segment], self.f, self.f)?, to: to(self.f) };
+                let table = Table::new(&everywhere(c), fx, f)?;
+                return Ok(Some(Small { table, ring, cut, opened: self.opened, part }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As a polynomial in x.
+    fn direct(&self, fx: u32, to: impl Fn(u32) -> u32) -> Result<Option<Small>, Error> {
+        if self.c.len() > 5 {
+            return Ok(None);
+        }
+        let mut c = self.c.to_vec();
+        c[0] -= self.offset;
+        self.small(&c, self.interval, fx, to)
+    }
+
+    /// As an even polynomial and a linear term.
+    fn even(&self, fx: u32, to: impl Fn(u32) -> u32) -> Result<Even, Error> {
+        let (c, degree) = (self.c, self.c.len() - 1);
+        if c.iter().skip(3).step_by(2).any(|a| *a != 0.0) || degree > 8 {
+            return Err(Error::Range(format!("no form for a polynomial of degree {degree}")));
+        }
+        let border = self.interval.0.abs().max(self.interval.1.abs());
+        let centre = border * border / 2.0;
+        let mut in_square: Vec<f64> = c.iter().step_by(2).copied().collect();
+        in_square[0] -= self.offset;
+        let in_u = expand(&in_square, centre, 1.0);
+        let derivative: Vec<f64> = in_u.iter().enumerate().skip(1).map(|(j, a)| a * j as f64).collect();
+        let slope = largest((-centre, centre), |u| horner(&derivative, u).abs());
+        let none = || Error::Range(format!("no format for an even polynomial up to {border}"));
+        let fits = |f: &u32| centre * f64::from(*f).exp2() < f64::from(RING - 2).exp2();
+        let f = (4..RING).filter(fits).find(|f| slope * (-f64::from(*f)).exp2() <= NOISE).ok_or_else(none)?;
+        let small = self.small(&in_u, (-centre, centre), f, to)?.ok_or_else(none)?;
+        let mut linear = None;
+        if c[1] != 0.0 {
+            // The smallest ring in which the coefficient is near enough; within the ring of x nothing is dealt.
+            for ring in (NARROW.min(small.ring)..=small.ring).step_by(4) {
+                let less = small.ring - ring;
+                let bits = (f64::from(small.table.f - less) - f64::from(fx)).exp2();
+                if (c[1] - (c[1] * bits).round() / bits).abs() * border < LINEAR || less == 0 {
+                    linear = Some((Table::new(&everywhere(vec![0.0, c[1]]), fx, small.table.f - less)?, less));
+                    break;
+                }
+            }
+        }
+        Ok(Even { centre, f, square: f.max(2 * fx), small, linear })
+    }
+}
+
+/// Rings below this one save nothing where the linear term of an even polynomial is evaluated.
+const NARROW: u32 = 24;
 
 impl Even {
     /// Ring of x^2 before it is opened: what is cut, and what is left.
@@ -84,21 +233,24 @@ impl Even {
         (self.square - self.f + RING).next_multiple_of(4)
     }
 
-    /// Coefficients `c` of an even polynomial for `|x| <= border`.
-    fn new(c: &[f64], border: f64, fx: u32, borders: (Option<usize>, Option<usize>)) -> Result<Self, Error> {
-        let centre = border * border / 2.0;
-        let in_square: Vec<f64> = c.iter().step_by(2).copied().collect();
-        let degree = in_square.len() - 1;
-        // As many bits of u as its ring and the coefficients' rounding allow.
-        let f = (4..=RING - 2)
-            .rev()
-            .find(|f| {
-                centre * f64::from(*f).exp2() < f64::from(RING - 2).exp2()
-                    && rounding(degree, *f, centre) < COEFFICIENTS
-            })
-            .ok_or_else(|| Error::Range(format!("no format for an even polynomial up to {border}")))?;
-        let segment = Segment { above: borders.0, below: borders.1, coefficients: expand(&in_square, centre, 1.0) };
-        Ok(Self { centre, table: Table::new(&[segment], f, FINE)?, f, square: f.max(2 * fx) })
+    fn square(&self, ctx: &mut Ctx, x: &Wire) -> Result<Share, Error> {
+        polynomial(ctx, x, &[-self.centre, 0.0, 1.0], self.square, self.square_ring())
+    }
+
+    fn value(&self, ctx: &mut Ctx, x: &Wire, u: &Wire) -> Result<Share, Error> {
+        let Small { table, ring, .. } = &self.small;
+        let y = piecewise(ctx, u, None, table, *ring)?;
+        let Some((linear, less)) = &self.linear else { return Ok(y) };
+        let l = piecewise(ctx, x, None, linear, ring - less)?;
+        // Times 2^less: exact in the larger ring.
+        add(ctx, &y, 1, &Share { k: *ring, f: y.f, ..l }, 1 << less, Map::SAME)
+    }
+}
+
+impl Small {
+    /// The share that is opened, the bits to cut, the ring.
+    fn opening(&self, y: Share) -> Opening {
+        (y, self.cut, self.opened)
     }
 }
 
@@ -108,129 +260,114 @@ impl Plan {
         // A value this close to a border may be taken for one beyond it.
         let slack = f64::from(window.lo).exp2() / unit;
         let last = table.segments.len() - 1;
+        let fine = fx.max(f);
+        // Ring of a part with so many fraction bits, which gains by the factor to those of the sum.
+        let ring = |part: u32| (to + part).saturating_sub(f).next_multiple_of(4).max(4);
+        if ring(fx) > 64 || ring(f.min(SMALL)) > 64 {
+            return Err(Error::Range(format!("an activation in {to} bits with {f} of them fraction")));
+        }
         let (mut wide, mut direct, mut even) = (vec![], vec![], None);
         for (i, piece) in table.segments.iter().enumerate() {
             let (above, below) = ((i > 0).then(|| i - 1), (i < last).then_some(i));
-            let segment = |coefficients: &[f64]| Segment { above, below, coefficients: coefficients.to_vec() };
+            let mut segment = |coefficients| wide.push(Segment { above, below, coefficients });
             let c = match piece {
                 Piece::Zero => continue,
                 Piece::Identity => {
-                    wide.push(segment(&[0.0, 1.0]));
+                    segment(vec![0.0, 1.0]);
+                    continue;
+                }
+                Piece::Poly(c) if c.len() == 1 => {
+                    segment(vec![c[0], 0.0]);
                     continue;
                 }
                 Piece::Poly(c) => c,
             };
-            let ends = [above, below].map(|b| b.map(|b| table.thresholds[b]));
-            let border = match ends {
-                [Some(a), Some(b)] => a.abs().max(b.abs()) + slack,
-                _ if c.len() == 1 => 0.0,
-                _ => return Err(Error::Range("a polynomial between borders on both sides".into())),
+            let (Some(a), Some(b)) = (above, below) else {
+                return Err(Error::Range("a polynomial between borders on both sides".into()));
             };
-            let mut small = c.clone();
-            if c.len() <= 5 && rounding(c.len() - 1, fx, border) < COEFFICIENTS {
-                direct.push(segment(c));
-            } else {
-                if c.iter().skip(3).step_by(2).any(|a| *a != 0.0) || c.len() > 9 || even.is_some() {
-                    return Err(Error::Range(format!("no form for a polynomial of degree {}", c.len() - 1)));
-                }
-                small[1] -= 0.5;
-                wide.push(segment(&[0.0, 0.5]));
-                if small[1].abs() * border > NEGLIGIBLE {
-                    direct.push(segment(&[0.0, small[1]]));
-                }
-                even = Some(Even::new(
-                    &c.iter().enumerate().map(|(j, a)| if j == 1 { 0.0 } else { *a }).collect::<Vec<_>>(),
-                    border,
-                    fx,
-                    (above, below),
-                )?);
-            }
-            if let [Some(a), Some(b)] = ends {
-                let at = |i: i32| a - slack + (b - a + 2.0 * slack) * f64::from(i) / 256.0;
-                let largest = (0..=256).map(|i| crate::approx::horner(&small, at(i)).abs()).fold(0.0, f64::max);
-                if largest >= BOUND {
-                    return Err(Error::Range(format!("a polynomial reaches {largest}, {BOUND} is too large")));
-                }
+            let interval = (table.thresholds[a] - slack, table.thresholds[b] + slack);
+            let middle = Middle::new(c, (above, below), interval, f)?;
+            match middle.direct(fx, ring)? {
+                Some(small) => direct.push(small),
+                None if even.is_none() => even = Some(middle.even(fx, ring)?),
+                None => return Err(Error::Range("two polynomials of more than degree 4".into())),
             }
         }
-        // Halves need a bit more than x has.
-        let narrow = !direct.is_empty() || even.is_some();
-        let fine = [fx + u32::from(even.is_some()), f, if narrow { SMALL } else { 0 }].into_iter().max().unwrap_or(f);
-        let k = (to + fine - f).next_multiple_of(4);
-        if k > 64 {
-            return Err(Error::Range(format!("an activation in {to} bits with {f} of them fraction")));
-        }
-        let encode = |s: &[Segment], f: u32| if s.is_empty() { Ok(None) } else { Table::new(s, fx, f).map(Some) };
+        let wide = (!wide.is_empty()).then(|| Table::new(&wide, fx, fx)).transpose()?;
         Ok(Self {
             thresholds: table.thresholds.iter().map(|t| (t * unit).round() as i64).collect(),
-            wide: encode(&wide, fine)?,
-            direct: encode(&direct, FINE)?,
+            wide: wide.map(|table| Part { table, to: ring(fx) }),
+            direct,
             even,
-            f: fine,
-            k,
+            fine,
+            f,
         })
+    }
+
+    /// Polynomials that are opened.
+    fn smalls(&self) -> impl Iterator<Item = &Small> {
+        self.direct.iter().chain(self.even.iter().map(|e| &e.small))
     }
 
     /// Elements at a time, for a wire of `k` bits.
     fn piece(&self, k: u32) -> usize {
-        let small = self.even.iter().map(|e| e.table.dealt_words(RING, 64));
-        let wide = self.wide.iter().map(|t| t.dealt_words(k, self.k));
-        piece(small.chain(wide).chain(self.direct.iter().map(|t| t.dealt_words(k, 64))).max().unwrap_or(1))
+        let wide = self.wide.iter().map(|p| p.table.dealt_words(k, p.to));
+        let direct = self.direct.iter().map(|s| s.table.dealt_words(k, s.ring));
+        let even = self.even.iter().map(|e| e.small.table.dealt_words(RING, e.small.ring));
+        let parts = self.smalls().map(|s| s.part.table.dealt_words(s.opened, s.part.to));
+        piece(wide.chain(direct).chain(even).chain(parts).max().unwrap_or(1))
     }
-}
-
-/// Largest ring that [`activation`] can be asked for, with `f` fraction bits before and after.
-pub fn activation_ring(f: u32) -> u32 {
-    (64 - (SMALL.max(f + 1) - f)) / 4 * 4
 }
 
 /// Applies a table to every element: `f` fraction bits, in a ring of at least `to` bits.
 ///
 /// * Before: a wire in Z_2^k with `|x| < 2^(k-2)`, inside the window's signed range. After: additive share.
-/// * Error: that of the table, plus the rounding of x, u (2^-8 to 2^-11 times a slope of 1/4) and of the result (2^-12, or a
-///   unit of `f` if that is larger). A value within `2^(lo-1)` units of a border may get the neighbouring segment.
-/// * Cost: [`activation_cost`]; 3 rounds, for ReLU 2 (one more for windows of more than 17 bits). Large tensors take them for each
-///   piece of them, of 2^20 elements or so.
+/// * Error: that of the table, plus the rounding of x, of u (its unit times the slope is at most 2^-9), of the coefficients
+///   (2^-11) and of the result (2^-12, or a unit of `f` if that is larger). A value within `2^(lo-1)` units of a border may
+///   get the neighbouring segment.
+/// * Cost: [`activation_cost`]; 2 rounds (one more for windows of more than 17 bits). Large tensors take them for each piece of
+///   them, of 2^20 elements or so.
 pub fn activation(ctx: &mut Ctx, x: &Wire, table: &Piecewise, window: Window, f: u32, to: u32) -> Result<Share, Error> {
     let p = Plan::new(table, x.f, window, f, to)?;
-    in_pieces(ctx, x, p.piece(x.k), |ctx, x| whole(ctx, x, &p, window, f))
+    in_pieces(ctx, x, p.piece(x.k), |ctx, x| whole(ctx, x, &p, window))
 }
 
-fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window, f: u32) -> Result<Share, Error> {
-    let square = match &p.even {
-        Some(e) => Some((polynomial(ctx, x, &[-e.centre, 0.0, 1.0], e.square, e.square_ring())?, e)),
-        None => None,
-    };
-    let also: Vec<_> = square.iter().map(|(s, e)| (s, e.square - e.f, RING)).collect();
-    let (bits, u) = compare_and_open(ctx, x, &p.thresholds, window, &also)?;
-    let wide = p.wide.as_ref().map(|t| piecewise(ctx, x, Some(&bits), t, p.k)).transpose()?;
-    let direct = p.direct.as_ref().map(|t| piecewise(ctx, x, Some(&bits), t, 64)).transpose()?;
-    let even = match (&p.even, u.first()) {
-        (Some(e), Some(u)) => Some(piecewise(ctx, u, Some(&bits), &e.table, 64)?),
-        _ => None,
-    };
-    let small = sum(ctx, direct, even)?;
-    let small = match small {
-        Some(s) => {
-            let w = open(ctx, &s, FINE - SMALL, RING)?;
-            let s = lift(ctx, &w, p.k)?;
-            Some(scale(ctx, &s, 1 << (p.f - SMALL), 0, p.f)?)
-        }
-        None => None,
-    };
-    let y = sum(ctx, wide, small)?.ok_or_else(|| Error::Range("a table of zeros".into()))?;
-    truncate(ctx, &y, p.f - f)
-}
-
-fn sum(ctx: &mut Ctx, a: Option<Share>, b: Option<Share>) -> Result<Option<Share>, Error> {
-    match (a, b) {
-        (Some(a), Some(b)) => add(ctx, &a, 1, &b, 1, Map::SAME).map(Some),
-        (a, b) => Ok(a.or(b)),
+fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window) -> Result<Share, Error> {
+    let mut first = Vec::with_capacity(p.direct.len() + 1);
+    for s in &p.direct {
+        let y = piecewise(ctx, x, None, &s.table, s.ring)?;
+        first.push(s.opening(y));
     }
+    if let Some(e) = &p.even {
+        first.push((e.square(ctx, x)?, e.square - e.f, RING));
+    }
+    let also: Vec<_> = first.iter().map(|(s, cut, k)| (s, *cut, *k)).collect();
+    let mut opened = vec![];
+    let (bits, last) = compare_beside(ctx, x, &p.thresholds, window, &also, |ctx, wires| {
+        opened = wires;
+        let Some(e) = &p.even else { return Ok(None) };
+        let u = opened.pop().expect("the square's wire");
+        Ok(Some(e.small.opening(e.value(ctx, x, &u)?)))
+    })?;
+    opened.extend(last);
+    let wide = p.wide.iter().map(|part| (x, part));
+    let mut sum: Option<Share> = None;
+    for (wire, part) in wide.chain(opened.iter().zip(p.smalls().map(|s| &s.part))) {
+        let y = piecewise(ctx, wire, Some(&bits), &part.table, part.to)?;
+        let up = p.fine - y.f;
+        let (y, factor) = (Share { k: (y.k + up).min(64), f: p.fine, ..y }, 1 << up);
+        sum = Some(match sum {
+            Some(sum) => add(ctx, &sum, 1, &y, factor, Map::SAME)?,
+            None if factor == 1 => y,
+            None => scale(ctx, &y, factor as i64, 0, y.f)?,
+        });
+    }
+    let y = sum.ok_or_else(|| Error::Range("a table of zeros".into()))?;
+    truncate(ctx, &y, p.fine - p.f)
 }
 
 /// Cost of [`activation`] for `n` elements of a wire with (ring, fraction) bits. Online, each way and an element: that of
-/// the comparisons (a byte and a bit per border), 2 bytes for u, 2 bytes for the small parts.
+/// the comparisons (a byte and a bit per border), 2 bytes for u, and for each polynomial 1 to 2 bytes.
 pub fn activation_cost(
     n: usize,
     (k, fx): (u32, u32),
@@ -240,29 +377,29 @@ pub fn activation_cost(
     to: u32,
 ) -> Result<Cost, Error> {
     let p = Plan::new(table, fx, window, f, to)?;
-    in_pieces_cost(n, p.piece(k), |n| whole_cost(n, k, &p, window))
+    in_pieces_cost(n, p.piece(k), |n| Ok(whole_cost(n, k, &p, window)))
 }
 
-fn whole_cost(n: usize, k: u32, p: &Plan, window: Window) -> Result<Cost, Error> {
+fn whole_cost(n: usize, k: u32, p: &Plan, window: Window) -> Cost {
     let mut c = compare_cost(n, p.thresholds.len(), window);
+    // Openings share the comparison's rounds.
+    let open = |ring: u32| Cost { half_rounds: 0, ..open_cost(&[(n, ring)]) };
     if let Some(e) = &p.even {
-        // Shares the comparison's first round.
-        c = c + polynomial_cost(n, k, e.square_ring())? + Cost { half_rounds: 0, ..open_cost(&[(n, RING)]) };
-        c = c + piecewise_cost(n, &e.table, RING, 64);
+        let square = Table::new(&everywhere(vec![0.0, 0.0, 1.0]), 0, 0).expect("a coefficient of 1");
+        c = c + piecewise_cost(n, &square, k, e.square_ring()) + open(RING);
+        c = c + piecewise_cost(n, &e.small.table, RING, e.small.ring);
+        if let Some((linear, less)) = &e.linear {
+            c = c + piecewise_cost(n, linear, k, e.small.ring - less);
+        }
     }
-    if let Some(t) = &p.wide {
-        c = c + piecewise_cost(n, t, k, p.k);
+    for s in &p.direct {
+        c = c + piecewise_cost(n, &s.table, k, s.ring);
     }
-    if let Some(t) = &p.direct {
-        c = c + piecewise_cost(n, t, k, 64);
+    for s in p.smalls() {
+        c = c + open(s.opened) + piecewise_cost(n, &s.part.table, s.opened, s.part.to);
     }
-    if p.direct.is_some() || p.even.is_some() {
-        c = c + open_cost(&[(n, RING)]) + lift_cost(n, RING, p.k);
+    if let Some(part) = &p.wide {
+        c = c + piecewise_cost(n, &part.table, k, part.to);
     }
-    Ok(c)
-}
-
-fn polynomial_cost(n: usize, k: u32, to: u32) -> Result<Cost, Error> {
-    let square = Segment { above: None, below: None, coefficients: vec![0.0, 0.0, 1.0] };
-    Ok(piecewise_cost(n, &Table::new(&[square], 0, 0)?, k, to))
+    c
 }

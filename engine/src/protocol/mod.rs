@@ -32,7 +32,7 @@ mod softmax;
 mod wire;
 
 pub use crate::net::Role;
-pub use activation::{activation, activation_cost, activation_ring};
+pub use activation::{activation, activation_cost};
 pub use attention::{ATTENTION_TILE, AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use conv::{conv2d, conv2d_cost};

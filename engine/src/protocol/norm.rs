@@ -86,9 +86,15 @@ impl NormShape {
         self.f + factor_fraction(self.variance)
     }
 
-    /// Extra bits of the mean: enough for the factor 1 / len to have [`MEAN`] significant ones.
+    /// Extra bits of the mean: enough for the factor 1 / len to be exact, or to have [`MEAN`] significant ones.
     fn mean_fraction(&self) -> u32 {
-        MEAN + log2_len(self.group_len())
+        let exact = self.group_len().is_power_of_two();
+        log2_len(self.group_len()) + if exact { 0 } else { MEAN }
+    }
+
+    /// Ring in which the sums are multiplied by 1 / len: holds means with these extra bits.
+    fn sum_ring(&self) -> u32 {
+        (self.k + self.mean_fraction().max(1)).next_multiple_of(4).min(64)
     }
 
     /// Ring in which the mean is opened.
@@ -139,7 +145,8 @@ fn log2_len(len: usize) -> u32 {
 ///   Below the smallest the factor is at most 2.5 times the one there. Means below 2^(20 - f) in size for groups of up to
 ///   2^20 elements.
 /// * Error: of the factor, relative 3e-4 plus a unit and a half of its fraction bits; of the mean, a unit of `f` bits.
-/// * Cost: [`normalise_cost`].
+/// * Cost: [`normalise_cost`]; a round less where groups have a power of two of elements, because the mean then keeps all
+///   bits of the ring.
 pub fn normalise(
     ctx: &mut Ctx,
     x: &Share,
@@ -166,7 +173,7 @@ pub fn normalise(
         }
     };
     // Mean, rounded to the wire's units, and the centred wire.
-    let sums = lift(ctx, &sums, 64)?;
+    let sums = lift(ctx, &sums, s.sum_ring())?;
     let bits = s.mean_fraction();
     let mean = scale(ctx, &sums, (f64::from(bits).exp2() / s.group_len() as f64).round() as i64, 0, s.f + bits)?;
     let mean = open(ctx, &mean, bits, s.mean_ring())?;
@@ -206,7 +213,9 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     let mean_ring = s.mean_ring();
     let (gain, octaves, f) = (s.gain(), s.octaves(), factor_fraction(s.variance));
     let narrow = super::inverse::result_ring(-0.5, gain, octaves, f)?;
-    let mut c = open_cost(&[(n, s.k), (groups, s.k)]) + lift_cost(groups, s.k, 64) + open_cost(&[(groups, mean_ring)]);
+    let mut c = open_cost(&[(n, s.k), (groups, s.k)])
+        + lift_cost(groups, s.k, s.sum_ring())
+        + open_cost(&[(groups, mean_ring)]);
     if mean_ring < s.k {
         c = c + lift_cost(groups, mean_ring, s.k) + open_cost(&[(groups, s.k)]);
     }
