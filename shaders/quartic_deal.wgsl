@@ -9,7 +9,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> lam: array<V>; // [n]
 @group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [n / 8][6]
 @group(0) @binding(4) var<storage, read_write> squares: array<vec4<u32>>; // [n / 4]
-@group(0) @binding(5) var<storage, read_write> words: array<vec4<u32>>; // [n / 8][4]
+@group(0) @binding(5) var<storage, read_write> words: array<vec4<u32>>; // [n / 32 rounded up][3][4]
 #import thread
 #import draw
 #import eights
@@ -22,41 +22,42 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let first = draw(0u, vec3<u32>(p.w0, p.w1, p.w2), t);
     let second = draw(1u, vec3<u32>(p.w0, p.w1, p.w2), t);
     let ring = (1u << p.k) - 1u;
+    let nonce = vec3<u32>(p.n0, p.n1, p.n2);
+    let carries = draw(0u, nonce, 3u * t);
+    let tops = draw(0u, nonce, 3u * t + 1u);
+    let products = draw(0u, nonce, 3u * t + 2u);
     for (var part = 0u; part < 4u; part++) {
         let at = 4u * t + part;
+        var a = spread(shorts(first, part));
+        var b = spread(shorts(second, part));
+        var carry = spread(shorts(carries, part));
+        var top = spread(shorts(tops, part));
+        var product = spread(shorts(products, part));
+        var m: array<u32, 8>;
+#each i 8
+        {
+            let sum = (a[%i] & ring) + (b[%i] & ring);
+            m[%i] = sum & ring;
+            let high = m[%i] >> (p.k - 1u);
+            carry[%i] = (sum >> p.k) - carry[%i];
+            top[%i] = high - top[%i];
+            product[%i] = ((m[%i] - (high << (p.k - 1u))) & (0u - high)) - product[%i];
+        }
+#end
+        words[12u * t + part] = joined(carry);
+        words[12u * t + 4u + part] = joined(top);
+        words[12u * t + 8u + part] = joined(product);
         if (at * 8u < p.n) {
-            var a = spread(shorts(first, part));
-            var b = spread(shorts(second, part));
             var l = load8_lam(at);
             var inner = halves(draw(0u, vec3<u32>(p.s0, p.s1, p.s2), at / 2u), at % 2u);
             var outer = halves(draw(0u, vec3<u32>(p.q0, p.q1, p.q2), at / 2u), at % 2u);
-            let client = draw(0u, vec3<u32>(p.n0, p.n1, p.n2), at);
-            var carry = spread(client.a);
-            var top = spread(client.b);
-            var product = spread(client.c);
-            var pair = spread(client.d);
 #each i 8
-            {
-                let x = r_lo(l[%i]);
-                l[%i] = r_of(x * x - inner[%i]);
-                let sum = (a[%i] & ring) + (b[%i] & ring);
-                let m = sum & ring;
-                let high = m >> (p.k - 1u);
-                outer[%i] = m * m - outer[%i];
-                carry[%i] = (sum >> p.k) - carry[%i];
-                top[%i] = high - top[%i];
-                product[%i] = ((m - (high << (p.k - 1u))) & (0u - high)) - product[%i];
-                let low_byte = ((x >> 24u) - pair[%i]) & 0xffu;
-                pair[%i] = low_byte | ((((x >> 23u) & 1u) - (pair[%i] >> 8u)) << 8u);
-            }
+            l[%i] = r_of(r_lo(l[%i]) * r_lo(l[%i]) - inner[%i]);
+            outer[%i] = m[%i] * m[%i] - outer[%i];
 #end
             pack8(l, at);
             squares[2u * at] = vec4<u32>(outer[0], outer[1], outer[2], outer[3]);
             squares[2u * at + 1u] = vec4<u32>(outer[4], outer[5], outer[6], outer[7]);
-            words[4u * at] = joined(carry);
-            words[4u * at + 1u] = joined(top);
-            words[4u * at + 2u] = joined(product);
-            words[4u * at + 3u] = joined(pair);
         }
     }
 }

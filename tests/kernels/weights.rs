@@ -48,7 +48,7 @@ pub fn quartic_value(draw: &mut Draw) -> Vec<Case> {
         let (keys, delta, lam) = (draw.halves(16), draw.words(n), draw.words(n));
         let [mine, theirs] = [(); 2].map(|_| draw.halves(n / 2));
         let squares = (first == 0).then(|| draw.halves(n));
-        let words = (first == 0).then(|| draw.halves(2 * n));
+        let words = (first == 0).then(|| draw.halves(n.div_ceil(32) * 48));
         let mut msg = poisoned(n / 2);
         let x = Inputs { mine: &mine, theirs: &theirs, delta: &delta, lam: &lam };
         let dealt = squares.as_ref().zip(words.as_ref()).map(|(s, w)| [&s[..], &w[..]]);
@@ -64,7 +64,7 @@ pub fn quartic_deal(draw: &mut Draw) -> Vec<Case> {
     cases(draw, |draw, n, _, [w0, w1, w2, s0, s1, s2, q0, q1, q2, n0, n1, n2]| {
         let p = Params { n, k: draw.within(15..=16), w0, w1, w2, s0, s1, s2, q0, q1, q2, n0, n1, n2 };
         let (keys, lam) = (draw.halves(16), draw.words(n));
-        let (mut msg, mut squares, mut words) = (poisoned(n * 24 / 32), poisoned(n), poisoned(2 * n));
+        let (mut msg, mut squares, mut words) = (poisoned(n * 24 / 32), poisoned(n), poisoned(n.div_ceil(32) * 48));
         quartic_deal(&p, &keys, &lam, [&mut msg, &mut squares, &mut words]);
         let case = Case::new("quartic_deal", p.args(), n.div_ceil(32)).bits(24).input("keys", &keys);
         case.input("lam", &lam).output("msg", &msg).output("squares", &squares).output("words", &words)

@@ -17,6 +17,10 @@ use crate::{args, bufs};
 pub(super) const RING: u32 = 24;
 /// Bits of the value before the cut.
 const VALUE: u32 = 32;
+/// The linear term's coefficient is a multiple of `2^STEP`.
+const STEP: u32 = VALUE - RING;
+/// How far the inner square's centre may move for that, in half units of the wire.
+const NEAR: i32 = 4;
 /// Rings to which [`raise`] lifts in one kernel.
 const RAISED: std::ops::RangeInclusive<u32> = 36..=48;
 
@@ -28,7 +32,7 @@ pub(super) struct Quartic {
     twice: i64,
     /// Bits cut from S.
     cut: u32,
-    /// `V = w^2 + linear w + constant + odd x`.
+    /// `V = w^2 + linear w + constant + 2^STEP odd x`: x in its own ring is enough for that.
     linear: i64,
     constant: i64,
     odd: i64,
@@ -43,7 +47,16 @@ impl Quartic {
     pub fn new(c: &[f64], unit: f64, cutoff: f64) -> Result<Self, Error> {
         let a = c[4];
         // s in half units of the wire; what this changes in the cubic term goes into the lower ones.
-        let twice = (c[3] / (2.0 * a) / unit).round();
+        let best = (c[3] / (2.0 * a) / unit).round();
+        let candidates = (-NEAR..=NEAR).map(|d| Self::with(c, unit, cutoff, best + f64::from(d)));
+        let all = candidates.collect::<Result<Vec<_>, _>>()?;
+        Ok(all.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).expect("some candidates").0)
+    }
+
+    /// With s in half units of the wire, and the mean square error of the approximation that this and a linear term in steps
+    /// of `2^STEP` cost.
+    fn with(c: &[f64], unit: f64, cutoff: f64, twice: f64) -> Result<(Self, f64), Error> {
+        let a = c[4];
         let s = twice / 2.0 * unit;
         // x^3 = (m + h t)^3, t^3 nearest to 3/4 t.
         let (m, h) = (cutoff / 2.0, -cutoff / 2.0);
@@ -71,16 +84,24 @@ impl Quartic {
         }
         let (unit_of_value, step) = (a * step(cut).powi(2), step(cut));
         let integer = |v: f64| (v / unit_of_value).round() as i64;
-        Ok(Self {
+        let (exact, steps) = (odd * unit / unit_of_value, f64::from(STEP).exp2());
+        let linear = (exact / steps).round();
+        let error = (rest * h.powi(3) / 4.0).powi(2) / 2.0
+            + ((linear * steps - exact) * unit_of_value * cutoff / unit).powi(2) / 12.0;
+        let it = Self {
             offset: offset as i64,
             twice: twice as i64,
             cut,
             linear: integer((2.0 * a * shift + b) * step),
-            constant: integer(a * shift * shift + b * shift + constant),
-            odd: integer(odd * unit),
+            // The error of the linear term is 0 in the middle.
+            constant: integer(
+                a * shift * shift + b * shift + constant + (exact - linear * steps) * unit_of_value * m / unit,
+            ),
+            odd: linear as i64,
             drop: bits(cut) as u32 - WEIGHT_FRACTION,
             factor: (-bits(cut)).exp2() / unit_of_value,
-        })
+        };
+        Ok((it, error))
     }
 
     /// Ring of w.
@@ -128,7 +149,7 @@ fn value(ctx: &mut Ctx, x: &Wire, q: &Quartic, threshold: i64, window: Window) -
     let (w, y) = (ctx.mask_address(), ctx.mask_address());
     let ([w0, w1, w2], [y0, y1, y2]) = (w, y);
     let dealt = ctx.deal_together(
-        [(n, RING), (n, VALUE), (4 * n, WEIGHT_RING)],
+        [(n, RING), (n, VALUE), (3 * n.next_multiple_of(32), WEIGHT_RING)],
         |ctx, [[s0, s1, s2], [q0, q1, q2], [n0, n1, n2]], [msg, squares, words]| {
             let args = args![n: n, k: k, w0: w0, w1: w1, w2: w2, s0: s0, s1: s1, s2: s2, q0: q0, q1: q1, q2: q2, n0: n0,
                 n1: n1, n2: n2];
@@ -263,11 +284,12 @@ fn raise(ctx: &mut Ctx, y: &Opening, k: u32) -> Result<Wire, Error> {
     Ok(wire(lam, Some(delta)))
 }
 
-/// Cost of [`quartic`]: that of the comparison, whose rounds it shares; each way 4 bytes an element more, offline 15.
+/// Cost of [`quartic`]: that of the comparison, whose rounds it shares; each way 4 bytes an element more, offline 13.
 pub(super) fn quartic_cost(n: usize, window: Window) -> Cost {
     let n = n.next_multiple_of(8);
     let opened = open_cost(&[(n, WEIGHT_RING), (n, WEIGHT_RING)]);
-    let offline = packed_bytes(n, RING) + packed_bytes(n, VALUE) + packed_bytes(4 * n, WEIGHT_RING);
+    let offline =
+        packed_bytes(n, RING) + packed_bytes(n, VALUE) + packed_bytes(3 * n.next_multiple_of(32), WEIGHT_RING);
     compare_cost(n, 1, window) + Cost { half_rounds: 0, offline, ..opened }
 }
 

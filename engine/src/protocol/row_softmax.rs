@@ -170,7 +170,7 @@ fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
 }
 
 /// Cost of [`row_softmax`]. Online, each way and an element, with 4096 columns and the loose exponential: 3 bytes for the
-/// logit, 3.1 for the maximum, 1.1 for the cut-off, 4 within the exponential, 2 for its result, 5.5 for the product; offline 49
+/// logit, 3.1 for the maximum, 1.1 for the cut-off, 4 within the exponential, 2 for its result, 5.5 for the product; offline 46
 /// bytes.
 pub fn row_softmax_cost(s: &RowSoftmax) -> Result<Cost, Error> {
     let (n, ring, narrow) = (s.rows * s.cols, s.ring(), s.narrow()?);

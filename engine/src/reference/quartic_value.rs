@@ -43,7 +43,7 @@ pub fn quartic_value(p: &Params, keys: &[u32], x: &Inputs<'_>, dealt: Option<[&[
             Some([squares, _]) => unpack::element(squares, 32, t),
         };
         let word = |which: usize| {
-            let at = (t / 8 * 4 + which) * 8 + t % 8;
+            let at = (t / 32 * 3 + which) * 32 + t % 32;
             match dealt {
                 None => element(ROUNDS, keys, 0, [p.n0, p.n1, p.n2], 16, at),
                 Some([_, words]) => unpack::element(words, 16, at),
@@ -51,17 +51,16 @@ pub fn quartic_value(p: &Params, keys: &[u32], x: &Inputs<'_>, dealt: Option<[&[
         };
         let own = element(ROUNDS, keys, key, [p.w0, p.w1, p.w2], 16, t);
         let (u, low) = signed(unpack::element(x.mine, 16, t) + unpack::element(x.theirs, 16, t), p.k);
-        let (ux, low_x) = signed(x.delta[t], 24);
         let keep = |v: u64, yes: bool| if yes { v } else { 0 };
         let m = r_low(own, p.k).wrapping_sub((word(0) + keep(word(1), low)) << p.k);
         let m2 = square.wrapping_sub(keep(word(2), low) << (p.k + 1));
-        let mx = x.lam[t].wrapping_sub((word(3) + keep(word(3) >> 8, low_x)) << 24);
         let [b, c, d] = [p.b, p.c, p.d].map(u64::from);
-        let open = u.wrapping_mul(u).wrapping_add(b.wrapping_mul(u)).wrapping_add(c).wrapping_add(d.wrapping_mul(ux));
+        let odd = |x: u64| d.wrapping_mul(x) << 8;
+        let open = u.wrapping_mul(u).wrapping_add(b.wrapping_mul(u)).wrapping_add(c).wrapping_add(odd(x.delta[t]));
         let share = (u64::from(p.first).wrapping_mul(open))
             .wrapping_sub(u.wrapping_mul(2).wrapping_add(b).wrapping_mul(m))
             .wrapping_add(m2)
-            .wrapping_sub(d.wrapping_mul(mx))
+            .wrapping_sub(odd(x.lam[t]))
             .wrapping_add(p.add.into());
         ((share & 0xffff_ffff) >> p.cut) + element(ROUNDS, keys, key, [p.m0, p.m1, p.m2], 16, t)
     };
