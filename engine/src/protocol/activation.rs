@@ -28,9 +28,9 @@
 //!
 //! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs.
 
-use super::compare::{Opening, compare_beside, compare_cost};
+use super::compare::{Message, compare_beside, compare_cost};
 use super::local::Map;
-use super::open::open_cost;
+use super::open::{Sealed, open_cost};
 use super::pieces::{in_pieces, in_pieces_cost, piece};
 use super::piecewise::piecewise_cost;
 use super::softmax::expand;
@@ -249,7 +249,7 @@ impl Even {
 
 impl Small {
     /// The share that is opened, the bits to cut, the ring.
-    fn opening(&self, y: Share) -> Opening {
+    fn opening(&self, y: Share) -> (Share, u32, u32) {
         (y, self.cut, self.opened)
     }
 }
@@ -342,14 +342,20 @@ fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window) -> Result<Share, Err
         first.push((e.square(ctx, x)?, e.square - e.f, RING));
     }
     let also: Vec<_> = first.iter().map(|(s, cut, k)| (s, *cut, *k)).collect();
-    let mut opened = vec![];
-    let (bits, last) = compare_beside(ctx, x, &p.thresholds, window, &also, |ctx, wires| {
-        opened = wires;
-        let Some(e) = &p.even else { return Ok(None) };
+    let messages = |s: &Sealed| -> Vec<Message> { s.messages().into_iter().map(|(b, n)| (b.clone(), n)).collect() };
+    let sealed = Sealed::new(ctx, &also)?;
+    let (mut opened, mut last, beside) = (vec![], None, messages(&sealed));
+    let (bits, _, theirs) = compare_beside(ctx, x, &p.thresholds, window, beside, |ctx, theirs| {
+        opened = sealed.finish(ctx, theirs)?;
+        let Some(e) = &p.even else { return Ok(vec![]) };
         let u = opened.pop().expect("the square's wire");
-        Ok(Some(e.small.opening(e.value(ctx, x, &u)?)))
+        let (y, cut, ring) = e.small.opening(e.value(ctx, x, &u)?);
+        let sealed = last.insert(Sealed::new(ctx, &[(&y, cut, ring)])?);
+        Ok(messages(sealed))
     })?;
-    opened.extend(last);
+    if let Some(sealed) = last {
+        opened.extend(sealed.finish(ctx, &theirs)?);
+    }
     let wide = p.wide.iter().map(|part| (x, part));
     let mut sum: Option<Share> = None;
     for (wire, part) in wide.chain(opened.iter().zip(p.smalls().map(|s| &s.part))) {
