@@ -67,8 +67,8 @@ fn bounds(graph: &Graph, plan: &Plan) -> Vec<f64> {
         |i: usize| plan.nodes[i].format.map_or(f64::INFINITY, |x| f64::from(bits(x.k) as i32 - x.f as i32 - 1).exp2());
     let mut bounds: Vec<f64> = (0..graph.nodes.len()).map(own).collect();
     for node in &graph.nodes {
-        let Some(most) = node.op.largest_input(&plan.config) else { continue };
-        for id in &node.inputs {
+        for (slot, id) in node.inputs.iter().enumerate() {
+            let Some(most) = node.op.largest_input(slot, &plan.config) else { continue };
             if plan.nodes[id.index()].format.is_some() {
                 bounds[id.index()] = bounds[id.index()].min(most);
             }

@@ -44,7 +44,7 @@ const UNSEEN: f64 = 128.0;
 /// Fraction bits of the reciprocal row sums.
 const RECIPROCAL: u32 = 20;
 /// Binary logarithm of what v, and so the result, stays below.
-const VALUES: u32 = 8;
+pub(crate) const VALUES: u32 = 6;
 
 /// Matrices (heads of images) whose keys are packed together: some images with all heads, or some heads of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,23 +109,22 @@ impl AttentionShape {
         }
     }
 
-    /// Row sums of weights: at least the maximum's own weight, at most two for each key.
-    fn sums(&self) -> Octaves {
-        let hi = WEIGHT_FRACTION + 2 + (self.keys as f64 * 1.2).log2().ceil() as u32;
-        Octaves { lo: WEIGHT_FRACTION - 1, hi }
+    /// Row sums of weights: at least half of the maximum's own weight.
+    fn sums(&self, spec: &SoftmaxSpec) -> Octaves {
+        Octaves { lo: WEIGHT_FRACTION - 1, hi: WEIGHT_FRACTION + spec.sum_bits(self.keys).ceil() as u32 }
     }
 
     /// Ring of the products with v, for wires with `f` fraction bits in a ring of `most` at least: it holds sums of weights
     /// times [`VALUES`], and what is left of it after the division the result.
-    fn ring(&self, most: u32, f: u32) -> u32 {
-        let products = self.sums().hi + f + VALUES;
-        let result = RECIPROCAL + f + VALUES;
-        (products.max(result) + 2).next_multiple_of(4).min(most)
+    fn ring(&self, most: u32, f: u32, spec: &SoftmaxSpec) -> u32 {
+        let products = f64::from(WEIGHT_FRACTION) + spec.sum_bits(self.keys);
+        let bits = products.max(RECIPROCAL.into()) + f64::from(f + VALUES + 2);
+        (bits.ceil() as u32).next_multiple_of(4).min(most)
     }
 
     /// Ring of the result of [`attention`], for wires of `k` bits, `f` of them fraction.
-    pub fn result_ring(&self, k: u32, f: u32) -> u32 {
-        self.ring(k, f) - RECIPROCAL
+    pub fn result_ring(&self, k: u32, f: u32, spec: &SoftmaxSpec) -> u32 {
+        self.ring(k, f, spec) - RECIPROCAL
     }
 }
 
@@ -164,8 +163,8 @@ impl Tile {
     }
 }
 
-fn reciprocal_ring(shape: &AttentionShape) -> Result<u32, Error> {
-    let ring = result_ring(-1.0, f64::from(WEIGHT_FRACTION).exp2(), shape.sums(), RECIPROCAL)?;
+fn reciprocal_ring(shape: &AttentionShape, spec: &SoftmaxSpec) -> Result<u32, Error> {
+    let ring = result_ring(-1.0, f64::from(WEIGHT_FRACTION).exp2(), shape.sums(spec), RECIPROCAL)?;
     Ok((ring / 4 * 4).min(28))
 }
 
@@ -182,7 +181,7 @@ fn reduced(w: &Wire, k: u32) -> Wire {
 ///
 /// * Before: wires of q `[n, queries, heads * width]`, k and v `[n, keys, heads * width]` in one ring, `f` fraction bits
 ///   each; logits, once scaled, stay below 2^9 and within 2^8 of their row's maximum,
-///   v below 2^8. After: additive share of the output with `f` fraction bits in a ring of
+///   v below 2^6. After: additive share of the output with `f` fraction bits in a ring of
 ///   [`AttentionShape::result_ring`].
 /// * Memory: a tile's scores, keys and values of the heads at work; never `queries * keys` of all heads.
 /// * Error: that of the exponential; rounding of weights (2^-12) and of the output (a unit of `f` twice).
@@ -199,7 +198,7 @@ pub fn attention(
     if tiles > usize::from(u16::MAX) {
         return Err(Error::Range(format!("attention in {tiles} tiles of {} scores; take larger ones", shape.tile)));
     }
-    let (ring, f) = (shape.ring(v.k, v.f), v.f);
+    let (ring, f) = (shape.ring(v.k, v.f, spec), v.f);
     let scores = score_ring(v.k, f, spec);
     let q = reduced(q, scores);
     let (k, v) = (right(ctx, &reduced(k, scores))?, right(ctx, &reduced(v, ring))?);
@@ -235,7 +234,7 @@ fn rows(
     let (weights, reciprocal) = ctx.aside(|ctx| softmax(ctx, logits, (rows, ring), shape, (spec, top)))?;
     let weighted = matmul_right(ctx, &weights, values, &tile.values(shape))?;
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
-    let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape)?)];
+    let pair = [(&weighted, WEIGHT_FRACTION, narrow), (&reciprocal, 0, reciprocal_ring(shape, spec)?)];
     let both = open_all(ctx, &pair)?;
     let weighted = lift(ctx, &both[0], ring)?;
     let reciprocal = lift(ctx, &both[1], ring)?;
@@ -260,7 +259,7 @@ fn softmax(
     let sums = reduce_wire(ctx, &p, &Groups::rows(rows, shape.keys))?;
     // 1 / sum for sums with WEIGHT_FRACTION bits.
     let gain = f64::from(WEIGHT_FRACTION).exp2();
-    let reciprocal = inverse(ctx, &sums, -1.0, gain, shape.sums(), RECIPROCAL)?;
+    let reciprocal = inverse(ctx, &sums, -1.0, gain, shape.sums(spec), RECIPROCAL)?;
     Ok((p, reciprocal))
 }
 
@@ -304,16 +303,16 @@ fn tile_cost(
     tile: &Tile,
     (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<Cost, Error> {
-    let ring = shape.ring(k, f);
+    let ring = shape.ring(k, f, spec);
     let rows = tile.score_rows();
     let (scores, outputs) = (rows * shape.keys, rows * shape.width);
     let narrow = (ring - WEIGHT_FRACTION) / 4 * 4;
-    let short = reciprocal_ring(shape)?;
+    let short = reciprocal_ring(shape, spec)?;
     let gain = f64::from(WEIGHT_FRACTION).exp2();
     Ok(matmul_cost(&tile.logits(shape), score_ring(k, f, spec))
         + shifted_cost(rows, shape.keys, top)
         + weights_cost(scores, LOGIT_RING, spec, WEIGHT_FRACTION, ring)?
-        + inverse_cost(rows, ring, -1.0, gain, shape.sums(), RECIPROCAL)?
+        + inverse_cost(rows, ring, -1.0, gain, shape.sums(spec), RECIPROCAL)?
         + matmul_cost(&tile.values(shape), ring)
         + open_cost(&[(outputs, narrow), (rows, short)])
         + lift_cost(outputs, narrow, ring)

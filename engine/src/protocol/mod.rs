@@ -33,6 +33,7 @@ mod wire;
 
 pub use crate::net::Role;
 pub use activation::{activation, activation_cost};
+pub(crate) use attention::VALUES;
 pub use attention::{ATTENTION_TILE, AttentionShape, attention, attention_cost};
 pub use compare::{Bits, Window, compare, compare_cost};
 pub use conv::{conv2d, conv2d_cost};

@@ -56,10 +56,10 @@ impl RowSoftmax {
         if self.spec.approx == Approx::Precise { RESULT_FRACTION } else { WEIGHT_FRACTION }
     }
 
-    /// Row sums: at least the maximum's own weight, at most two for each column.
+    /// Row sums: at least half of the maximum's own weight.
     fn sums(&self) -> Octaves {
         let f = self.fraction();
-        Octaves { lo: f - 1, hi: f + 2 + (self.cols as f64 * 1.2).log2().ceil() as u32 }
+        Octaves { lo: f - 1, hi: f + self.spec.sum_bits(self.cols).ceil() as u32 }
     }
 
     /// `gain / sum` is the reciprocal of a sum of integers.

@@ -63,6 +63,12 @@ impl SoftmaxSpec {
         Ok((self.cutoff()? / self.scale * f64::from(f).exp2()).round() as i64)
     }
 
+    /// Binary logarithm of the bound of a sum of `n` weights: some may exceed 1 by half where the maximum was found too small.
+    pub(super) fn sum_bits(&self, n: usize) -> f64 {
+        let factor = self.quartic(self.logit_fraction()).ok().flatten().map_or(1.0, |q| q.factor);
+        (n as f64 * 1.5 * factor).log2()
+    }
+
     /// Bits that the comparisons of a softmax look at, of differences of logits: 13, so many that 2^8 is below their bound
     /// once scaled. They are exact to 2^-4 or better: a maximum may be found that is a little smaller than the largest
     /// logit, which a softmax does not mind, and the cut-off be decided wrongly that close to it.

@@ -56,7 +56,7 @@ impl Op for Activation {
         Ok(out)
     }
 
-    fn largest_input(&self, config: &PlanConfig) -> Option<f64> {
+    fn largest_input(&self, _slot: usize, config: &PlanConfig) -> Option<f64> {
         Some(f64::from(config.range).exp2())
     }
 

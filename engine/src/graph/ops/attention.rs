@@ -5,7 +5,7 @@ use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Valu
 use crate::gpu::Buf;
 use crate::graph::Node;
 use crate::kernels::{Element, Mode, Scores, Strided, matmul, pack, softmax};
-use crate::protocol::{AttentionShape, SoftmaxSpec, attention, open_all};
+use crate::protocol::{AttentionShape, SoftmaxSpec, VALUES, attention, open_all};
 
 /// Scores of one plaintext pass.
 const SCORES: usize = 16 << 20;
@@ -20,9 +20,9 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Extents for the shapes of queries and keys.
-    fn on_shares(&self, queries: &[usize], keys: &[usize], config: &PlanConfig) -> AttentionShape {
-        AttentionShape {
+    /// Extents for the shapes of queries and keys, and the softmax.
+    fn on_shares(&self, queries: &[usize], keys: &[usize], config: &PlanConfig) -> (AttentionShape, SoftmaxSpec) {
+        let shape = AttentionShape {
             n: queries[0],
             heads: self.heads,
             queries: queries[1],
@@ -30,7 +30,8 @@ impl Attention {
             width: queries[2] / self.heads,
             causal: self.causal,
             tile: config.tile,
-        }
+        };
+        (shape, SoftmaxSpec { scale: (shape.width as f64).sqrt().recip(), approx: config.approx })
     }
 }
 
@@ -94,6 +95,10 @@ impl Op for Attention {
         (output[0] * output[1] * self.heads * inputs[1][1]) as u64
     }
 
+    fn largest_input(&self, slot: usize, _config: &PlanConfig) -> Option<f64> {
+        (slot == 2).then(|| f64::from(VALUES).exp2())
+    }
+
     fn wants(&self, _slot: usize, ring: u32, _wanted: u32, _config: &PlanConfig) -> u32 {
         ring
     }
@@ -101,16 +106,15 @@ impl Op for Attention {
     fn format(&self, plan: &Planner<'_>, inputs: &[Option<Format>]) -> Result<(Format, Option<u32>), String> {
         match inputs {
             [Some(q), Some(k), Some(v)] if q.f == k.f && k.f == v.f => {
-                let shape = self.on_shares(plan.shapes[0], plan.shapes[1], plan.config);
-                Ok((Format { k: shape.result_ring(plan.ring, v.f), f: v.f }, None))
+                let (shape, spec) = self.on_shares(plan.shapes[0], plan.shapes[1], plan.config);
+                Ok((Format { k: shape.result_ring(plan.ring, v.f, &spec), f: v.f }, None))
             }
             _ => Err("needs three secret inputs with equal fraction bits".into()),
         }
     }
 
     fn secure(&self, s: &mut Secure, _at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {
-        let shape = self.on_shares(&node.shape, &s.graph.node(node.inputs[1]).shape, &s.plan.config);
-        let spec = SoftmaxSpec { scale: (shape.width as f64).sqrt().recip(), approx: s.plan.config.approx };
+        let (shape, spec) = self.on_shares(&node.shape, &s.graph.node(node.inputs[1]).shape, &s.plan.config);
         let (ring, top) = (s.plan.ring, s.plan.config.maximum);
         let shares = inputs.iter_mut().map(|v| s.widen(v, ring)).collect::<Result<Vec<_>, _>>()?;
         let wires = open_all(&mut s.ctx, &[(&shares[0], 0, ring), (&shares[1], 0, ring), (&shares[2], 0, ring)])?;

@@ -82,8 +82,8 @@ pub trait Op: std::fmt::Debug + Send + Sync {
         None
     }
 
-    /// On shares, the magnitude its inputs must stay below, if that is less than what their ring holds.
-    fn largest_input(&self, _config: &PlanConfig) -> Option<f64> {
+    /// On shares, the magnitude its input number `slot` must stay below, if that is less than what its ring holds.
+    fn largest_input(&self, _slot: usize, _config: &PlanConfig) -> Option<f64> {
         None
     }
 
