@@ -12,6 +12,7 @@ mod copy;
 mod cost;
 mod ctx;
 mod dealt;
+mod held;
 mod inverse;
 mod linear;
 mod local;
@@ -39,8 +40,9 @@ pub use conv::{conv2d, conv2d_cost};
 pub use copy::{concat, repeat_rows, slice, upsample};
 pub use cost::{Cost, packed_bytes};
 pub use ctx::{Ctx, Links};
+pub use held::{FixedWeights, ServerWeights, Source};
 pub use inverse::{Octaves, inverse, inverse_cost};
-pub use linear::{FixedWeights, Layer, ServerWeights, linear, linear_cost, share_weights};
+pub use linear::{Layer, linear, linear_cost, share_source, share_weights};
 pub use local::{Map, add, add_public, scale, truncate};
 pub use masks::Recall;
 pub use matmul::{MatmulShape, matmul, matmul_cost};
@@ -82,6 +84,9 @@ pub enum Error {
     /// The fixed-point plan cannot hold a value.
     #[error("fixed-point range: {0}")]
     Range(String),
+    /// The server's weights could not be read.
+    #[error(transparent)]
+    Weights(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// An additive share `x = x0 + x1 mod 2^k` of `n` values with `f` fraction bits. The dealer's holds nothing.
