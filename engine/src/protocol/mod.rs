@@ -25,6 +25,7 @@ mod observed;
 mod open;
 mod pieces;
 mod piecewise;
+mod polynomials;
 mod quartic;
 mod reduce;
 mod row_softmax;
