@@ -22,7 +22,7 @@ const N: usize = 1 << 20;
 const CHECKED_ROWS: usize = 16;
 
 fn device(form: Form) -> Option<Arc<Gpu>> {
-    match Gpu::open(&AdapterChoice { adapter: None, form: Some(form) }) {
+    match Gpu::open(&AdapterChoice { form: Some(form), ..AdapterChoice::default() }) {
         Ok(gpu) => Some(gpu),
         Err(e) => {
             println!("SKIPPED: {form:?} kernels: {e}");

@@ -1,10 +1,11 @@
 // Share of y = sum over segments s of ind_s P_s(x) for a masked wire x = u - M (protocol "piecewise"), degree DEGREE:
 //   P_s(u - M) = sum over i of c_(s,i)(u) (-M)^i, c_(s,i) the Taylor coefficients at the public u,
 //   ind_s = q ^ beta_s = q + (1 - 2 q) beta_s, q public; shares of M^i, beta_s and beta_s M^i are dealt.
-// Dealt words, [word][n]: M^i for i from 2 (from 1 with WIDE), then for each segment beta_s M^i for i from 1 and beta_s.
-// Without WIDE the own share of the mask is one of M. With ALWAYS there is one segment, which is on everywhere.
-// With WIDE the result's ring is larger than the wire's, and M is the mask or, where the top bit of d is clear, its signed
-// reading M - 2^k t; `change`, [word][n], has ((M - 2^k t)^i - M^i) / 2^k, alone and then times each beta_s.
+// Dealt words, [word][n]: M^i for i from 2, then for each segment beta_s M^i for i from 1 and beta_s. The own share of the
+// mask is one of M. With ALWAYS there is one segment, which is on everywhere.
+// With WIDE the result's ring is larger than the wire's, and M is the mask, reduced mod 2^k, or, where the top bit of d is
+// clear, its signed reading M - 2^k t; `change`, [word][n], has first what the sum of the parties' shares of the mask exceeds
+// M by, over 2^k, then ((M - 2^k t)^i - M^i) / 2^k, alone and then times each beta_s.
 // One thread handles 8 elements; n is a multiple of 8.
 #ifdef ALWAYS
 struct Params { n: u32, k: u32, first: u32 }
@@ -20,14 +21,13 @@ struct Params { n: u32, k: u32, segments: u32, levels: u32, first: u32 }
 #ifdef WIDE
 @group(0) @binding(5) var<storage, read> change: array<V>; // [words][n]
 #import load8(change)
-#else
-@group(0) @binding(5) var<storage, read> lam: array<V>; // [n] own share of the mask
-#import load8(lam)
 #endif
-@group(0) @binding(6) var<storage, read_write> out: array<V>; // [n]
+@group(0) @binding(6) var<storage, read> lam: array<V>; // [n] own share of the mask
+@group(0) @binding(7) var<storage, read_write> out: array<V>; // [n]
 #import thread
 #import degree
 #import load8(delta)
+#import load8(lam)
 #import load8(dealt)
 #import store8(out)
 alias R8 = array<R, 8>;
@@ -57,6 +57,12 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let public_part = r_neg(r_of(p.first));
     var u = load8_delta(t);
     var m: array<R8, DEGREE>;
+    m[0] = load8_lam(t);
+    var at = t;
+#each j HIGHER
+    m[%j + 1] = load8_dealt(at);
+    at += groups;
+#end
 #ifdef WIDE
     let h = r_shl(r_of(1u), p.k - 2u);
     var low: R8;
@@ -67,25 +73,19 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         u[%i] = r_sub(d, h);
     }
 #end
-    var at = t;
-    var changed = t;
+    var carry = load8_change(t);
+    var changed = t + groups;
+#each i 8
+    m[0][%i] = r_sub(m[0][%i], r_shl(carry[%i], p.k));
+#end
 #each j DEGREE
     {
-        var a = load8_dealt(at);
         var b = load8_change(changed);
 #each i 8
-        m[%j][%i] = r_add(a[%i], r_and(r_shl(b[%i], p.k), low[%i]));
+        m[%j][%i] = r_add(m[%j][%i], r_and(r_shl(b[%i], p.k), low[%i]));
 #end
-        at += groups;
         changed += groups;
     }
-#end
-#else
-    m[0] = load8_lam(t);
-    var at = t;
-#each j HIGHER
-    m[%j + 1] = load8_dealt(at);
-    at += groups;
 #end
 #endif
     var y: R8;

@@ -47,6 +47,13 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let groups = p.n >> 3u;
     var m: array<R8, DEGREE>;
     m[0] = load8_lam(t);
+#ifdef WIDE
+    var carry = m[0];
+#each i 8
+    carry[%i] = r_shr(carry[%i], p.k);
+#end
+    store8_change(t, carry);
+#endif
 #each i 8
     m[0][%i] = r_low(m[0][%i], p.k);
 #end
@@ -69,9 +76,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #end
     }
 #end
-    store8_out(at, m[0]);
-    at += groups;
-    var changed = t;
+    var changed = t + groups;
 #each j DEGREE
     store8_change(changed, w[%j]);
     changed += groups;

@@ -104,7 +104,7 @@ fn recorders() -> Vec<Recorder> {
 
 /// As [`recorders`], for kernels that see no more than `max_binding` bytes of a buffer.
 fn limited(max_binding: u64) -> Vec<Recorder> {
-    let choice = |form| AdapterChoice { adapter: None, form: Some(form) };
+    let choice = |form| AdapterChoice { form: Some(form), ..AdapterChoice::default() };
     let open = |form| match Gpu::open_limited(&choice(form), max_binding) {
         Err(e @ GpuError::NoInt64(_)) => {
             // Not through println, which is shown for failing tests only.

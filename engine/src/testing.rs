@@ -53,10 +53,18 @@ impl World {
         Self::limited(seed, form, u64::MAX)
     }
 
+    /// A world on whose device weights may keep so many bytes.
+    pub fn holding(seed: u64, weights: u64) -> Self {
+        println!("world seed {seed}, weights keep {weights} bytes");
+        let choice = AdapterChoice { weights: Some(weights), ..AdapterChoice::default() };
+        Self { seed, gpu: Gpu::open(&choice).expect("an adapter"), wrap: None, stall: Duration::from_secs(60) }
+    }
+
     /// A world whose kernels see no more than `max_binding` bytes of a buffer.
     pub fn limited(seed: u64, form: Option<Form>, max_binding: u64) -> Self {
         println!("world seed {seed}, form {form:?}");
-        let gpu = Gpu::open_limited(&AdapterChoice { adapter: None, form }, max_binding).expect("an adapter");
+        let gpu =
+            Gpu::open_limited(&AdapterChoice { form, ..AdapterChoice::default() }, max_binding).expect("an adapter");
         Self { seed, gpu, wrap: None, stall: Duration::from_secs(60) }
     }
 

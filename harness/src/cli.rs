@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
 use crate::config::{AdapterChoice, GpuConfig, Kernels, Max, Mode, Secret};
+use crate::units;
 
 /// Two-party secret-sharing inference of diffusion models on any GPU.
 #[derive(Parser)]
@@ -73,12 +74,16 @@ pub struct GpuArgs {
     /// Kernels with native 64-bit integers, or the portable form on pairs of 32-bit words
     #[arg(long, value_enum, default_value_t, help_heading = "Device")]
     pub kernels: Kernels,
+    /// Device memory of each role for weights that stay there, e.g. 4GiB; those beyond it are uploaded again for every
+    /// evaluation. Results do not depend on it [default: all stay]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, help_heading = "Device")]
+    pub gpu_memory: Option<u64>,
 }
 
 impl GpuArgs {
     /// The device settings these flags mean.
     pub fn resolve(self) -> GpuConfig {
-        GpuConfig { adapter: self.adapter, kernels: self.kernels }
+        GpuConfig { adapter: self.adapter, kernels: self.kernels, memory: self.gpu_memory }
     }
 }
 

@@ -145,6 +145,8 @@ pub struct GpuConfig {
     pub adapter: Option<AdapterChoice>,
     /// The kernel variant.
     pub kernels: Kernels,
+    /// Bytes of device memory for weights that stay there; no bound if absent.
+    pub memory: Option<u64>,
 }
 
 /// Guidance towards the condition and away from the approximation's error.

@@ -119,6 +119,22 @@ fn a_client_that_encodes_and_decodes_itself() {
 }
 
 #[test]
+fn weights_that_do_not_fit_make_the_same_image() {
+    let place = Place::new();
+    let all = picture(&place, &[], "all");
+    // Nothing stays; some layers do.
+    for memory in ["1B", "16KiB"] {
+        assert!(all == picture(&place, &["--gpu-memory", memory], "some"), "another image with {memory} for weights");
+    }
+    let plain = ["--mode", "plain", "--quiet", "--model", "tiny", "--steps", "2", "--count", "1"];
+    let plain = |flags: &[&str], out: &str| {
+        place.start(&[&["run"], &plain[..], &["--out", out], flags].concat()).succeeds();
+        fs::read(place.path(out).join("image-0000.png")).expect("a picture")
+    };
+    assert!(plain(&[], "plain") == plain(&["--gpu-memory", "1B"], "plain"), "another image in plaintext");
+}
+
+#[test]
 fn both_forms_of_the_kernels_make_the_same_image() {
     let place = Place::new();
     let portable = picture(&place, &["--kernels", "portable"], "portable");

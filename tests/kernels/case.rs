@@ -137,7 +137,7 @@ impl Case {
 /// Devices of the forms there are; a missing native form is said aloud.
 pub fn devices() -> Vec<Arc<Gpu>> {
     static OPEN: OnceLock<Vec<Arc<Gpu>>> = OnceLock::new();
-    let open = |form| match Gpu::open(&AdapterChoice { adapter: None, form: Some(form) }) {
+    let open = |form| match Gpu::open(&AdapterChoice { form: Some(form), ..AdapterChoice::default() }) {
         Ok(gpu) => Some(gpu),
         Err(e @ GpuError::NoInt64(_)) => {
             // Not through println, which is shown for failing tests only.

@@ -28,12 +28,12 @@ struct Shape {
 impl Shape {
     /// Dealt words of an element.
     fn words(&self) -> usize {
-        self.degree - usize::from(!self.wide) + self.selected * (self.degree + 1)
+        self.degree - 1 + self.selected * (self.degree + 1)
     }
 
     /// Words of an element that say what changes for the signed reading.
     fn changes(&self) -> usize {
-        if self.wide { self.degree * (1 + self.selected) } else { 0 }
+        if self.wide { 1 + self.degree * (1 + self.selected) } else { 0 }
     }
 
     /// Whether there is nothing to select.
@@ -91,14 +91,15 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
             let p = Params { n, k, segments, levels: shape.thresholds, first };
             let (delta, dealt) = (draw.words(n), draw.words((n * shape.words()).max(8)));
             let bits = draw.halves(n.div_ceil(32) * shape.thresholds);
-            let other = draw.words(if wide { n * shape.changes() } else { n });
+            let (lam, change) = (draw.words(n), draw.words(n * shape.changes()));
             let mut out = poisoned(n);
-            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &dealt, other: &other };
+            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &dealt, change: &change, lam: &lam };
             piecewise(degree, wide, &p, &inputs, &shape.table, &mut out);
             let case = shape.case(Case::new("piecewise", shape.args(p.args()), n / 8)).input("delta", &delta);
             let case = case.input("table", &shape.table).input("dealt", &dealt);
             let case = if shape.always() { case } else { case.input("bits", &bits) };
-            all.push(case.input(if wide { "change" } else { "lam" }, &other).output("out", &out));
+            let case = if wide { case.input("change", &change) } else { case };
+            all.push(case.input("lam", &lam).output("out", &out));
         }
     }
     all
@@ -107,7 +108,7 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
 pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise_deal::*;
     let mut all = vec![];
-    for shape in shapes(draw).into_iter().filter(|s| s.words() > 0) {
+    for shape in shapes(draw).into_iter().filter(|s| s.words() + s.changes() > 0) {
         let Shape { n, k, segments, degree, wide, .. } = shape;
         let p = Params { n, k, segments, levels: shape.thresholds };
         let (lam, bits) = (draw.words(n), draw.halves(n.div_ceil(32) * shape.thresholds));

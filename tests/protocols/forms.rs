@@ -33,7 +33,7 @@ fn runs_repeat_bit_for_bit() {
 
 #[test]
 fn native_and_portable_kernels_agree_bit_for_bit() {
-    let native = AdapterChoice { adapter: None, form: Some(Form::Native) };
+    let native = AdapterChoice { form: Some(Form::Native), ..AdapterChoice::default() };
     if let Err(GpuError::NoInt64(adapter)) = Gpu::open(&native) {
         println!("skipped: {adapter} has no 64-bit integers, so there is one form only");
         return;

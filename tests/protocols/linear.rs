@@ -2,8 +2,8 @@
 
 use masque_engine::kernels::{ConvShape, Strided};
 use masque_engine::protocol::{
-    Cost, FixedWeights, Layer, MatmulShape, Role, linear, linear_cost, matmul, matmul_cost, open_all, open_cost,
-    packed_bytes, share_weights,
+    Cost, FixedWeights, Layer, MatmulShape, Role, Source, linear, linear_cost, matmul, matmul_cost, open_all,
+    open_cost, packed_bytes, share_source, share_weights,
 };
 use masque_engine::reference;
 use masque_engine::testing::{World, reconstruct, signed, words};
@@ -127,6 +127,56 @@ fn dense_layers() {
             });
         }
     }
+}
+
+/// Shares of what some layers give one after another, when weights may keep so many bytes; how much they keep, and the most
+/// memory at the client.
+fn held(weights: u64, layers: &[(Layer, u32)]) -> (Vec<[Vec<u64>; 2]>, u64, u64) {
+    let world = World::holding(58, weights);
+    let out = world.run(|world, ctx| {
+        let mut shared = vec![];
+        for (i, (layer, k)) in layers.iter().enumerate() {
+            let fixed = [(layer.weight_len(), "w"), (layer.outputs(), "b")];
+            let [weight, bias] = fixed.map(|(n, label)| uniform(world, &format!("{label}{i}"), n, 1 << 12));
+            let read = move || Ok(FixedWeights { weight: weight.clone(), bias: Some(bias.clone()) });
+            let source: Option<Source> = if ctx.role == Role::Server { Some(Box::new(read)) } else { None };
+            shared.push(share_source(ctx, layer, *k, 12, source)?);
+        }
+        ctx.finish()?;
+        let kept = world.gpu().weights_held();
+        let mut all = vec![];
+        for _ in 0..2 {
+            for (i, (layer, _)) in layers.iter().enumerate() {
+                let x = uniform(world, &format!("x{i}"), layer.input_len(), 1 << 14);
+                let x = world.share(ctx, &format!("x{i}"), &x, 64, 10)?;
+                let y = linear(ctx, &x, layer, &shared[i])?;
+                all.push(words(ctx, &y)?);
+            }
+        }
+        Ok((all, kept, ctx.rec.peak_bytes()))
+    });
+    let shares = out.client.0.into_iter().zip(out.server.0).map(|(a, b)| [a, b]).collect();
+    assert_eq!(world.gpu().weights_held(), 0, "what is dropped is given back");
+    (shares, out.client.1.max(out.server.1), out.client.2)
+}
+
+#[test]
+fn weights_beyond_the_budget_are_uploaded_again() {
+    let conv = ConvShape { n: 1, h: 5, w: 5, c: 8, kernel: 3, stride: 1, pad: 1, pad_after: 1, outputs: 12 };
+    let dense = |inputs, outputs| Layer::Dense { rows: 3, inputs, outputs, transposed: outputs > 1000 };
+    // What the client keeps ready, as messages, and in whole words; and several of a size, for the memory.
+    let mut layers =
+        vec![(dense(24, 10), 52), (Layer::Conv(conv), 48), (dense(1100, 1000), 48), (dense(1000, 1100), 60)];
+    layers.extend(std::iter::repeat_n((dense(1000, 1000), 48), 3));
+    let (all, everything, most) = held(u64::MAX, &layers);
+    let (none, nothing, least) = held(0, &layers);
+    let budget = everything / 2;
+    let (some, half, _) = held(budget, &layers);
+    assert!(all == none && all == some, "results depend on the budget");
+    assert_eq!(nothing, 0);
+    assert!(0 < half && half <= budget, "{half} of {budget} bytes are kept");
+    let (words, saved) = (8 * 1000 * 1000, most.saturating_sub(least));
+    assert!(saved > 2 * words, "{most} bytes at most, {least} without weights that stay");
 }
 
 #[test]

@@ -128,7 +128,7 @@ const PROGRAMS: &[(&str, Program)] = &[
 ];
 
 fn same(form: Form) {
-    let choice = AdapterChoice { adapter: None, form: Some(form) };
+    let choice = AdapterChoice { form: Some(form), ..AdapterChoice::default() };
     if let Err(GpuError::NoInt64(adapter)) = Gpu::open(&choice) {
         println!("skipped: {adapter} has no 64-bit integers, so there is no native form");
         return;

@@ -12,7 +12,7 @@ pub use plain::{Plain, PlainCtx, PlainState};
 pub use plan::{Format, NodePlan, Plan, PlanConfig, PlanError, Planner};
 pub use range::{check_ranges, run_checked};
 pub use sampler::{Clamp, GuidedStep, Mix, carry, reveal_to_client};
-pub use secure::{Input, NARROW, Secure, Value, fixed, section};
+pub use secure::{Input, NARROW, Secure, Value, fixed, fixed_weight, section};
 
 use crate::gpu::GpuError;
 use crate::graph::{Shape, WeightError};

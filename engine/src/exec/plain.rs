@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ExecError;
 use crate::functions::Functions;
-use crate::gpu::{Buf, Gpu, Recorder};
+use crate::gpu::{Buf, Gpu, Lease, Recorder};
 use crate::graph::ops::Function;
 use crate::graph::{Graph, Id, Node, Shape, Tensor, WeightStore, elements};
 use crate::kernels::{Exponential, Packed, Table, round};
@@ -16,12 +16,12 @@ type Tap<'a> = dyn FnMut(&Node, &[f32]) + 'a;
 /// Bytes of a piece of a large table.
 const PIECE: usize = 64 << 20;
 
-/// What stays on the device between runs.
+/// What stays on the device between runs: matrices and tables as far as its budget allows, vectors and functions always.
 #[derive(Default)]
 struct Cache {
-    packed: HashMap<String, Packed>,
+    packed: HashMap<String, (Packed, Lease)>,
     vectors: HashMap<String, Buf>,
-    pieces: HashMap<String, Vec<Buf>>,
+    pieces: HashMap<String, (Vec<Buf>, Lease)>,
     tables: HashMap<&'static str, Option<Table>>,
     exponential: Option<Exponential>,
 }
@@ -68,7 +68,7 @@ impl PlainCtx<'_> {
 
     /// A weight matrix in pieces of whole rows, one after the other, none larger than a binding may be.
     pub fn pieces(&mut self, node: &Node, name: &str) -> Result<Vec<Buf>, ExecError> {
-        if let Some(pieces) = self.cache.pieces.get(name) {
+        if let Some((pieces, _)) = self.cache.pieces.get(name) {
             return Ok(pieces.clone());
         }
         let table = self.load(node, name)?;
@@ -76,11 +76,13 @@ impl PlainCtx<'_> {
         let rows = (PIECE / size_of::<f32>() / width).max(1);
         let pieces = table.data.chunks(rows * width).map(|piece| self.rec.upload_slice(piece));
         let pieces: Vec<Buf> = pieces.collect::<Result<_, _>>()?;
-        self.cache.pieces.insert(name.into(), pieces.clone());
+        if let Some(lease) = self.lease(pieces.iter().map(Buf::bytes).sum())? {
+            self.cache.pieces.insert(name.into(), (pieces.clone(), lease));
+        }
         Ok(pieces)
     }
 
-    /// The node's matrix in panels, made at first use from the uploaded `path.weight` and, if `bias`, `path.bias`.
+    /// The node's matrix in panels, made at first use (at every use where the device's budget is spent) from the uploaded `path.weight` and, if `bias`, `path.bias`.
     pub fn packed(
         &mut self,
         node: &Node,
@@ -88,14 +90,26 @@ impl PlainCtx<'_> {
         bias: bool,
         pack: impl FnOnce(&mut Recorder, &Buf, Option<&Buf>) -> Result<Packed, crate::gpu::GpuError>,
     ) -> Result<Packed, ExecError> {
-        if let Some(p) = self.cache.packed.get(path) {
+        if let Some((p, _)) = self.cache.packed.get(path) {
             return Ok(p.clone());
         }
         let weight = self.upload(node, &format!("{path}.weight"))?;
         let bias = if bias { Some(self.upload(node, &format!("{path}.bias"))?) } else { None };
         let packed = pack(self.rec, &weight, bias.as_ref())?;
-        self.cache.packed.insert(path.into(), packed.clone());
+        if let Some(lease) = self.lease(packed.bytes())? {
+            self.cache.packed.insert(path.into(), (packed.clone(), lease));
+        }
         Ok(packed)
+    }
+
+    /// Room for weights to stay. Where there is none this waits for the device: what was made for the layers before is free
+    /// then, and not before.
+    fn lease(&mut self, bytes: u64) -> Result<Option<Lease>, ExecError> {
+        let lease = self.rec.gpu().hold(bytes);
+        if lease.is_none() {
+            self.rec.read(&[])?;
+        }
+        Ok(lease)
     }
 
     /// The stand-in for an activation, if this run uses one.
@@ -151,6 +165,11 @@ impl PlainState {
     /// Takes the graph of another number of samples; what is on the device stays there.
     pub fn resize(&mut self, graph: Arc<Graph>) {
         self.graph = graph;
+    }
+
+    /// The weights, to be read later.
+    pub fn shared_weights(&self) -> Arc<dyn WeightStore> {
+        self.weights.clone()
     }
 
     /// The weights.

@@ -9,7 +9,7 @@ use super::plan::{Format, Plan};
 use crate::correlated::Scope;
 use crate::gpu::{Buf, Kernel};
 use crate::graph::{Graph, Node, Visibility, WeightStore};
-use crate::protocol::{self, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Wire};
+use crate::protocol::{self, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Source, Wire};
 use crate::{args, streams};
 
 /// A node's value at one role.
@@ -83,6 +83,11 @@ pub fn fixed(name: &str, values: &[f32], f: u32) -> Result<Vec<i64>, ExecError> 
         .collect()
 }
 
+/// A weight rounded to fixed point.
+pub fn fixed_weight(store: &dyn WeightStore, name: &str, f: u32) -> Result<Vec<i64>, ExecError> {
+    fixed(name, &store.tensor(name)?.data, f)
+}
+
 impl Secure {
     /// Starts a session with one network: distributes its weights' masks. `weights` is given at the server only.
     pub fn new(
@@ -151,16 +156,19 @@ impl Secure {
         }
     }
 
-    /// Shares a layer's weights; the bias gets the output's fraction bits.
+    /// Shares a layer's weights, which the server reads now, and again for every evaluation where they do not fit into its
+    /// device's budget. The bias has the output's fraction bits.
     pub fn share_layer(
         &mut self,
         at: usize,
         layer: &Layer,
         k: u32,
         f: u32,
-        known: Option<FixedWeights>,
+        read: impl Fn(&dyn WeightStore) -> Result<FixedWeights, ExecError> + Send + Sync + 'static,
     ) -> Result<(), ExecError> {
-        let w = protocol::share_weights(&mut self.ctx, layer, k, f, known.as_ref())?;
+        let store = self.network.plain.as_ref().map(|p| p.shared_weights());
+        let source = store.map(|store| -> Source { Box::new(move || Ok(read(&*store)?)) });
+        let w = protocol::share_source(&mut self.ctx, layer, k, f, source)?;
         self.network.layers.insert(at, w);
         Ok(())
     }
@@ -175,18 +183,12 @@ impl Secure {
         bias: bool,
     ) -> Result<(), ExecError> {
         let (f, fx) = (self.plan.config.weight, self.format(node.inputs[0].index()).f);
-        let name = format!("{path}.weight");
-        let known = match self.weight(&name)? {
-            Some(w) => {
-                let weight = fixed(&name, &w, f)?;
-                let name = format!("{path}.bias");
-                let b = if bias { self.weight(&name)? } else { None };
-                Some(FixedWeights { weight, bias: b.map(|b| fixed(&name, &b, f + fx)).transpose()? })
-            }
-            None => None,
-        };
+        let (weight, bias) = (format!("{path}.weight"), bias.then(|| format!("{path}.bias")));
         let k = self.plan.nodes[at].layer.expect("a layer has a ring");
-        self.share_layer(at, layer, k, f, known)
+        self.share_layer(at, layer, k, f, move |store| {
+            let bias = bias.as_ref().map(|name| fixed_weight(store, name, f + fx)).transpose()?;
+            Ok(FixedWeights { weight: fixed_weight(store, &weight, f)?, bias })
+        })
     }
 
     /// Applies the layer shared for a node and truncates to the node's format.

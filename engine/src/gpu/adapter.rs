@@ -21,6 +21,9 @@ pub struct AdapterChoice {
     pub adapter: Option<String>,
     /// Kernel form; `None` takes native where it exists.
     pub form: Option<Form>,
+    /// Bytes of device memory for weights that stay there between evaluations; `None` sets no bound. Weights beyond it are
+    /// uploaded again whenever they are read. Results do not depend on it.
+    pub weights: Option<u64>,
 }
 
 /// What `harness devices` says of an adapter.

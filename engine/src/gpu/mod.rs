@@ -5,6 +5,7 @@
 //! shader itself ([`shader`]), so a call names them and nothing is declared twice.
 
 mod adapter;
+mod budget;
 mod buffer;
 mod each;
 mod recorder;
@@ -13,6 +14,7 @@ mod stamps;
 mod wire;
 
 pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
+pub use budget::Lease;
 pub use buffer::Buf;
 pub use each::Streams;
 pub use recorder::{Args, Bufs, Recorder, Word};
@@ -74,6 +76,7 @@ pub struct Gpu {
     form: Form,
     pipelines: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
     failure: Arc<OnceLock<String>>,
+    weights: Arc<budget::Budget>,
 }
 
 /// A compiled kernel with what its shader says about itself.
@@ -108,7 +111,8 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
             let _ = seen.set(e.to_string());
         }));
-        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines: Mutex::default(), failure }))
+        let weights = budget::Budget::new(choice.weights);
+        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines: Mutex::default(), failure, weights }))
     }
 
     /// The form in which kernels run here.
@@ -147,6 +151,16 @@ impl Gpu {
     pub fn subgroup(&self) -> Option<u32> {
         let (min, max) = (self.info.subgroup_min_size, self.info.subgroup_max_size);
         (min == max && self.device.features().contains(wgpu::Features::SUBGROUP)).then_some(min)
+    }
+
+    /// Room for weights that stay on the device, or nothing where the budget of [`AdapterChoice::weights`] would be exceeded.
+    pub fn hold(&self, bytes: u64) -> Option<Lease> {
+        self.weights.hold(bytes)
+    }
+
+    /// Bytes of that budget in use.
+    pub fn weights_held(&self) -> u64 {
+        self.weights.held()
     }
 
     /// The first error the device reported, if any.

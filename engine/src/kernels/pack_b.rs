@@ -56,6 +56,17 @@ impl Format {
         }
     }
 
+    /// Bytes of four elements.
+    fn quad(self) -> usize {
+        self.bits() / 2
+    }
+
+    /// Quads (groups of four elements) of a panel of this width, for `k` rows.
+    fn panel(self, k: usize, width: usize) -> usize {
+        let head = 8 * self.element().bytes() / self.bits();
+        (head + k.next_multiple_of(4)) * width / 4
+    }
+
     pub(super) fn kernel(self, file: &'static str) -> Kernel {
         match self {
             Format::Ring => Kernel::new(file),
@@ -99,6 +110,12 @@ impl Packed {
         self.format
     }
 
+    /// Device memory that a matrix of k x n takes when it is packed.
+    pub fn needed(rec: &Recorder, format: Format, k: usize, n: usize) -> u64 {
+        let width = width(rec, format, k, n);
+        (n.div_ceil(width) * format.panel(k, width) * format.quad()) as u64
+    }
+
     /// Device memory taken.
     pub fn bytes(&self) -> u64 {
         self.buf.bytes()
@@ -110,13 +127,12 @@ impl Packed {
 
     /// Bytes of what kernels load at once: four elements.
     pub(super) fn quad(&self) -> usize {
-        self.format.bits() / 2
+        self.format.quad()
     }
 
-    /// Quads (groups of four elements) of a panel.
+    /// Quads of a panel.
     pub(super) fn panel(&self) -> usize {
-        let head = 8 * self.format.element().bytes() / self.format.bits();
-        (head + self.k.next_multiple_of(4)) * self.width / 4
+        self.format.panel(self.k, self.width)
     }
 
     /// The quads of these panels of these matrices, and what lies between.

@@ -4,6 +4,7 @@
 //! client sends `x0 - A` with its own mask A; then
 //! `out0 = A E + c0` and `out1 = (x1 + x0 - A) W + c1 + bias` with dealt `c0 + c1 = A B`.
 
+use super::held::{FixedWeights, ServerWeights, Source, at_client, at_dealer, at_server};
 use super::local::{Map, affine};
 use super::open::open_cost;
 use super::pieces::{WORDS, cut, ranges};
@@ -64,7 +65,13 @@ impl Layer {
         }
     }
 
-    fn pack(&self, rec: &mut Recorder, format: Format, w: &Buf, bias: Option<&Buf>) -> Result<Packed, Error> {
+    pub(super) fn pack(
+        &self,
+        rec: &mut Recorder,
+        format: Format,
+        w: &Buf,
+        bias: Option<&Buf>,
+    ) -> Result<Packed, Error> {
         Ok(match self {
             Layer::Dense { inputs, outputs, transposed, .. } => {
                 let layout = if *transposed { Strided::rows(*outputs) } else { Strided::rows(*inputs).transposed() };
@@ -72,6 +79,15 @@ impl Layer {
             }
             Layer::Conv(s) => pack_conv_with_bias(rec, format, w, s, bias)?,
         })
+    }
+
+    /// Device memory of the packed weights.
+    pub(super) fn packed_bytes(&self, rec: &Recorder, format: Format) -> u64 {
+        let k = match self {
+            Layer::Dense { inputs, .. } => *inputs,
+            Layer::Conv(s) => s.k(),
+        };
+        Packed::needed(rec, format, k, self.outputs())
     }
 
     fn apply(&self, rec: &mut Recorder, mode: Mode, x: &Buf, w: &Packed, out: &Buf) -> Result<(), Error> {
@@ -86,55 +102,12 @@ impl Layer {
     }
 }
 
-enum Matrix {
-    /// Ready for products.
-    Held(Packed),
-    /// The dealer's mask of a large matrix: where each piece of it begins in the server's stream.
-    Recalled(Vec<Recall>),
-    /// The client's E for a large matrix, as it came: `k` bits a weight.
-    Received(Vec<Buf>),
-}
-
-/// Client and dealer keep matrices of up to this many weights ready for products. Of larger ones the client keeps the
-/// messages, unless these are hardly smaller, and the dealer nothing, and both make them ready again for every evaluation, which takes some nanoseconds a
-/// weight, and next to nothing beside their product with many rows.
-const KEPT: usize = 1 << 20;
-/// Largest ring in which messages are so much smaller than whole words that the client keeps these instead.
-const PACKED: u32 = 56;
-
-/// What a role keeps of a layer's weights for the session: the server W with the bias, the client E, the dealer B.
-pub struct ServerWeights {
-    matrix: Matrix,
-    /// Ring of the layer.
-    pub k: u32,
-    /// Fraction bits of the weights.
-    pub f: u32,
-}
-
-impl ServerWeights {
-    /// The matrix, ready for products.
-    fn matrix(&self, ctx: &mut Ctx, layer: &Layer) -> Result<Packed, Error> {
-        let words = match &self.matrix {
-            Matrix::Held(packed) => return Ok(packed.clone()),
-            Matrix::Recalled(masks) => recall(ctx, masks, layer.weight_len(), self.k)?,
-            Matrix::Received(messages) => unpacked(ctx, messages, layer.weight_len(), self.k)?,
-        };
-        layer.pack(&mut ctx.rec, Format::Ring, &words, None)
-    }
-}
-
-/// Weights in fixed point, at the server.
-pub struct FixedWeights {
-    /// `round(w 2^f)`.
-    pub weight: Vec<i64>,
-    /// `round(b 2^(fx + f))`.
-    pub bias: Option<Vec<i64>>,
-}
-
 /// Distributes a layer's weights, once per session.
 ///
 /// * Before: the server knows W. After: the client knows `E = W - B mod 2^k`, which is uniform.
-/// * Memory: of a large matrix the client keeps `k` bits a weight (64 from 60 on), the server 16 where they are enough, the dealer nothing.
+/// * Memory: of a large matrix the client keeps `k` bits a weight (64 from 60 on), the server 16 where they are enough, the dealer
+///   nothing. Beyond the device's budget ([`AdapterChoice::weights`](crate::gpu::AdapterChoice::weights)) the client keeps them in
+///   host memory, and the server where it read them, if it can do so again ([`share_source`]).
 /// * Cost: `k` bits per weight, server to client, in a message for every 2^24 weights.
 pub fn share_weights(
     ctx: &mut Ctx,
@@ -143,15 +116,35 @@ pub fn share_weights(
     f: u32,
     known: Option<&FixedWeights>,
 ) -> Result<ServerWeights, Error> {
+    distribute(ctx, layer, k, f, known, None)
+}
+
+/// As [`share_weights`], with weights that the server can read again, and does whenever they did not fit into the device's
+/// budget.
+pub fn share_source(
+    ctx: &mut Ctx,
+    layer: &Layer,
+    k: u32,
+    f: u32,
+    source: Option<Source>,
+) -> Result<ServerWeights, Error> {
+    let known = source.as_ref().map(|read| read()).transpose().map_err(Error::Weights)?;
+    distribute(ctx, layer, k, f, known.as_ref(), source)
+}
+
+fn distribute(
+    ctx: &mut Ctx,
+    layer: &Layer,
+    k: u32,
+    f: u32,
+    known: Option<&FixedWeights>,
+    source: Option<Source>,
+) -> Result<ServerWeights, Error> {
     let n = layer.weight_len();
     let pieces: Vec<_> = ranges(n, WORDS).collect();
     let masks: Vec<Recall> = pieces.iter().map(|_| ctx.one_sided_address(Role::Server)).collect();
     let matrix = match ctx.role {
-        Role::Dealer if n > KEPT => return Ok(ServerWeights { matrix: Matrix::Recalled(masks), k, f }),
-        Role::Dealer => {
-            let b = recall(ctx, &masks, n, k)?;
-            layer.pack(&mut ctx.rec, Format::Ring, &b, None)?
-        }
+        Role::Dealer => at_dealer(ctx, layer, k, masks)?,
         Role::Server => {
             let fixed = known.expect("the server knows the weights");
             let w = ctx.rec.upload_slice(&fixed.weight)?;
@@ -162,28 +155,22 @@ pub fn share_weights(
                 let msg = ctx.pack(&e, r.len(), k)?;
                 ctx.server_to_client(Some(&msg), packed_bytes(r.len(), k))?;
             }
-            let bias = fixed.bias.as_ref().map(|b| ctx.rec.upload_slice(b)).transpose()?;
-            // Masks fill the ring, weights do not.
-            layer.pack(&mut ctx.rec, Format::of(&fixed.weight), &w, bias.as_ref())?
+            at_server(ctx, layer, (fixed, &w), source)?
         }
         Role::Client => {
             let mut messages = Vec::with_capacity(pieces.len());
             for r in &pieces {
                 messages.push(ctx.server_to_client(None, packed_bytes(r.len(), k))?.expect("the client receives"));
             }
-            if n > KEPT && k <= PACKED {
-                return Ok(ServerWeights { matrix: Matrix::Received(messages), k, f });
-            }
-            let e = unpacked(ctx, &messages, n, k)?;
-            layer.pack(&mut ctx.rec, Format::Ring, &e, None)?
+            at_client(ctx, layer, k, messages)?
         }
     };
     ctx.rec.flush()?;
-    Ok(ServerWeights { matrix: Matrix::Held(matrix), k, f })
+    Ok(ServerWeights::new(matrix, k, f))
 }
 
 /// The client's E of `n` weights.
-fn unpacked(ctx: &mut Ctx, messages: &[Buf], n: usize, k: u32) -> Result<Buf, Error> {
+pub(super) fn received(ctx: &mut Ctx, messages: &[Buf], n: usize, k: u32) -> Result<Buf, Error> {
     let out = ctx.rec.words(n)?;
     for (r, message) in ranges(n, WORDS).zip(messages) {
         ctx.unpack_to(message, r.len(), k, &cut(&out, &r))?;
@@ -192,7 +179,7 @@ fn unpacked(ctx: &mut Ctx, messages: &[Buf], n: usize, k: u32) -> Result<Buf, Er
 }
 
 /// The dealer's mask of `n` weights.
-fn recall(ctx: &mut Ctx, masks: &[Recall], n: usize, k: u32) -> Result<Buf, Error> {
+pub(super) fn recalled(ctx: &mut Ctx, masks: &[Recall], n: usize, k: u32) -> Result<Buf, Error> {
     let out = ctx.rec.words(n)?;
     for (r, mask) in ranges(n, WORDS).zip(masks) {
         ctx.recall(mask, k, &cut(&out, &r))?;

@@ -12,6 +12,7 @@ mod copy;
 mod cost;
 mod ctx;
 mod dealt;
+mod held;
 mod inverse;
 mod linear;
 mod local;
@@ -24,6 +25,7 @@ mod observed;
 mod open;
 mod pieces;
 mod piecewise;
+mod polynomials;
 mod quartic;
 mod reduce;
 mod row_softmax;
@@ -39,8 +41,9 @@ pub use conv::{conv2d, conv2d_cost};
 pub use copy::{concat, repeat_rows, slice, upsample};
 pub use cost::{Cost, packed_bytes};
 pub use ctx::{Ctx, Links};
+pub use held::{FixedWeights, ServerWeights, Source};
 pub use inverse::{Octaves, inverse, inverse_cost};
-pub use linear::{FixedWeights, Layer, ServerWeights, linear, linear_cost, share_weights};
+pub use linear::{Layer, linear, linear_cost, share_source, share_weights};
 pub use local::{Map, add, add_public, scale, truncate};
 pub use masks::Recall;
 pub use matmul::{MatmulShape, matmul, matmul_cost};
@@ -82,6 +85,9 @@ pub enum Error {
     /// The fixed-point plan cannot hold a value.
     #[error("fixed-point range: {0}")]
     Range(String),
+    /// The server's weights could not be read.
+    #[error(transparent)]
+    Weights(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// An additive share `x = x0 + x1 mod 2^k` of `n` values with `f` fraction bits. The dealer's holds nothing.
@@ -126,7 +132,8 @@ pub struct Wire {
     pub f: u32,
     /// The opened words (none at the dealer).
     pub delta: Option<Buf>,
-    /// A party's share of the mask, each below 2^k; at the dealer their sum. `fresh` says whether that sum still has its carry.
+    /// A party's share of the mask; at the dealer the exact sum of both, modulo 2^64, also what exceeds k bits. `fresh` says
+    /// whether each share is below 2^k.
     pub lam: Buf,
     /// Whether the wire comes straight from an opening: only then can it be lifted.
     pub fresh: bool,

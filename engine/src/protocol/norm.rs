@@ -1,7 +1,8 @@
 //! Group and layer normalisation. Source: protocol.md section 7, paper Appendix A.
 
+use super::held::ServerWeights;
 use super::inverse::{inverse, inverse_cost};
-use super::linear::{Layer, ServerWeights, linear, linear_cost};
+use super::linear::{Layer, linear, linear_cost};
 use super::local::{Map, combine_wires};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};

@@ -56,15 +56,12 @@ impl Table {
         Ok(Self { rows, segments: segments.len(), selected, degree, f })
     }
 
-    /// Dealt words of an element for a result in `to` bits: those of `to` bits, and those that say how they change for the
-    /// signed reading of the mask, of which only the part above the wire's ring is sent.
+    /// Dealt words of an element for a result in `to` bits: those of `to` bits, and those of which only the part above the
+    /// wire's ring is sent: the carry of the mask's shares, and what changes for the signed reading of the mask.
     fn words(&self, wire: u32, to: u32) -> (usize, usize) {
         let selected = self.selected * (self.degree + 1);
-        if to > wire {
-            (self.degree + selected, self.degree * (1 + self.selected))
-        } else {
-            (self.degree - 1 + selected, 0)
-        }
+        let changes = if to > wire { 1 + self.degree * (1 + self.selected) } else { 0 };
+        (self.degree - 1 + selected, changes)
     }
 
     /// Most dealt words of an element that lie in one buffer.
@@ -116,7 +113,7 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
         if wide {
             used.push(("change", &change));
         }
-        if words > 0 {
+        if words + changes > 0 {
             ctx.rec.run(&table.kernel("piecewise_deal", wide), &args, &used, n / 8)?;
         }
         targets = Some((out, change));
@@ -137,7 +134,8 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
         let dealt = dealt.as_ref().unwrap_or(&none);
         let mut args = args![n: n, k: x.k, first: ctx.first()].to_vec();
         let mut used = vec![("delta", x.opened()), ("table", &rows), ("dealt", dealt), ("out", &out)];
-        used.push(change.as_ref().map_or(("lam", &x.lam), |c| ("change", c)));
+        used.push(("lam", &x.lam));
+        used.extend(change.as_ref().map(|c| ("change", c)));
         if !table.always() {
             args.extend(args![segments: segments, levels: levels]);
             used.push(("bits", bits));
@@ -148,9 +146,9 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     Ok(Share { n: x.n, k: to, f: table.f, buf })
 }
 
-/// Cost of [`piecewise`], for degree `d` and `s` segments that are selected, elements in whole groups of 8. Offline: within
-/// the wire's ring `d - 1 + s (d + 1)` words of `to` bits; beyond it one word more, and `d (1 + s)` of `to - k` bits (rounded
-/// up to a multiple of 4).
+/// Cost of [`piecewise`], for degree `d` and `s` segments that are selected, elements in whole groups of 8. Offline
+/// `d - 1 + s (d + 1)` words of `to` bits, and beyond the wire's ring `1 + d (1 + s)` of `to - k` bits (rounded up to a
+/// multiple of 4).
 pub fn piecewise_cost(n: usize, table: &Table, wire: u32, to: u32) -> Cost {
     let (words, changes) = table.words(wire, to);
     let mut offline = packed_bytes(row(n) * words, to);

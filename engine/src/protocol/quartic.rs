@@ -8,7 +8,8 @@
 
 use super::compare::{Message, compare_beside, compare_cost};
 use super::open::{lift_cost, open_cost};
-use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING, expand};
+use super::polynomials::expand;
+use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING};
 use super::{Bits, Cost, Ctx, Error, Window, Wire, lift, open, packed_bytes};
 use crate::gpu::{Buf, Kernel};
 use crate::{args, bufs};

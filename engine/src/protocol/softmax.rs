@@ -4,6 +4,7 @@ use super::compare::{compare_and_open, compare_cost};
 use super::local::Map;
 use super::open::{lift_cost, open_cost};
 use super::piecewise::piecewise_cost;
+use super::polynomials::expand;
 use super::quartic::{self, Quartic, quartic, quartic_cost, quartic_weights, quartic_weights_cost};
 use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, lift, multiply, open, open_all, piecewise};
 use super::{polynomial, truncate};
@@ -164,23 +165,6 @@ const FIRST_FRACTION: u32 = 56;
 const SERIES_RING: u32 = 16;
 const SERIES_PRODUCT: u32 = 56;
 const SERIES_FACTOR: u32 = 40;
-
-/// Coefficients in x of a polynomial in `shift + slope x`.
-pub(super) fn expand(c: &[f64], shift: f64, slope: f64) -> Vec<f64> {
-    let mut out = vec![0.0; c.len()];
-    for a in c.iter().rev() {
-        let mut next = vec![0.0; c.len()];
-        for (j, v) in out.iter().enumerate() {
-            next[j] += v * shift;
-            if j + 1 < c.len() {
-                next[j + 1] += v * slope;
-            }
-        }
-        next[0] += a;
-        out = next;
-    }
-    out
-}
 
 /// Exponentials for a softmax, up to a factor of at most 2, as an open wire in a ring of `to` bits with `f` of them fraction:
 /// [`WEIGHT_FRACTION`], or for approximations other than the loose one up to 16.

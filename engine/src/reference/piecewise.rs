@@ -25,8 +25,10 @@ pub struct Inputs<'a> {
     pub bits: &'a [u32],
     /// Dealt words.
     pub dealt: &'a [u64],
-    /// With `WIDE` the changes for the signed reading, else the own share of the mask.
-    pub other: &'a [u64],
+    /// With `WIDE` the carry of the mask's shares, and the changes for the signed reading.
+    pub change: &'a [u64],
+    /// Own share of the mask.
+    pub lam: &'a [u64],
 }
 
 /// `D1` to `D4` for `degree`, with `WIDE` if `wide`.
@@ -37,15 +39,15 @@ pub fn piecewise(degree: usize, wide: bool, p: &Params, x: &Inputs<'_>, table: &
         let u = if wide { d.wrapping_sub(h) } else { x.delta[t] };
         let signed = wide && r_bit(d, p.k - 1) == 0;
         let at = |words: &[u64], word: usize| words[word * p.n + t];
-        let change = |word: usize| if signed { at(x.other, word) << p.k } else { 0 };
+        let change = |word: usize| if signed { at(x.change, 1 + word) << p.k } else { 0 };
         // Share of M^i.
         let power = |i: usize| match i {
             0 => p.first.into(),
-            _ if wide => at(x.dealt, i - 1).wrapping_add(change(i - 1)),
-            1 => x.other[t],
-            _ => at(x.dealt, i - 2),
+            1 if wide => x.lam[t].wrapping_sub(at(x.change, 0) << p.k).wrapping_add(change(0)),
+            1 => x.lam[t],
+            _ => at(x.dealt, i - 2).wrapping_add(change(i - 1)),
         };
-        let powers = if wide { degree } else { degree - 1 };
+        let powers = degree - 1;
         let (mut y, mut chosen) = (0u64, 0);
         for row in table.chunks(3 + degree).take(p.segments) {
             let (b0, b1, c) = (row[0] as u32, row[1] as u32, &row[2..]);

@@ -32,8 +32,9 @@ pub fn piecewise_deal(
     for t in 0..p.n {
         let l = r_low(lam[t], p.k);
         let degrees = 1..=degree as u32;
-        let mut words: Vec<u64> = degrees.clone().skip(usize::from(!wide)).map(|i| l.wrapping_pow(i)).collect();
-        let mut changes: Vec<u64> = degrees.clone().map(|i| changed(l, p.k, i)).collect();
+        let mut words: Vec<u64> = degrees.clone().skip(1).map(|i| l.wrapping_pow(i)).collect();
+        let mut changes: Vec<u64> = if wide { vec![lam[t] >> p.k] } else { vec![] };
+        changes.extend(degrees.clone().map(|i| changed(l, p.k, i)));
         for row in table.chunks(3 + degree).take(p.segments) {
             let bounds = [row[0] as u32, row[1] as u32];
             if bounds == [NONE; 2] {

@@ -4,6 +4,7 @@
 //! result is compared with; [`measure`] times them; [`report`] holds the figures, which [`table`], [`picture`] and [`page`]
 //! show. [`modules`] does the same for whole networks, [`step`] for one of them in detail. Figures of others stand in [`published`].
 
+pub mod head;
 pub mod measure;
 pub mod modules;
 pub mod ops;

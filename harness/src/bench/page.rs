@@ -19,13 +19,13 @@ pub fn page(report: &Report) -> Result<String> {
     let values = [
         ("title", escape(&format!("{operations} on shares \u{b7} Masque"))),
         ("heading", escape(&format!("{operations} on shares"))),
-        ("subtitle", escape(&format!("{} \u{b7} {} link", report.adapter.name, report.link))),
+        ("subtitle", escape(&format!("{} \u{b7} {} link", report.head.adapter.name, report.link))),
         ("leaks", leaks(&report.leaks)),
         ("picture", plot),
         ("rows", rows(report)),
         ("ratios", ratios(report)),
         ("settings", settings(report)),
-        ("footer", format!("Made from the figures that --json writes ({}).", escape(&report.schema))),
+        ("footer", format!("Made from the figures that --json writes ({}).", escape(&report.head.schema))),
     ];
     Ok(framed(MAIN, WIDE, &values))
 }
@@ -56,13 +56,13 @@ fn ratios(report: &Report) -> String {
 }
 
 fn settings(report: &Report) -> String {
-    let a = &report.adapter;
+    let a = &report.head.adapter;
     let rows = [
-        ("Command", report.command.clone()),
+        ("Command", report.head.command.clone()),
         ("Adapter", a.name.clone()),
         ("Driver", format!("{} ({})", a.driver, a.backend)),
         ("Integer kernels", format!("{:?}", a.kernels).to_lowercase()),
-        ("Processor cores", report.cores.to_string()),
+        ("Processor cores", report.head.cores.to_string()),
         ("Link", report.link.clone()),
         ("Timed repetitions", report.repeat.to_string()),
     ];
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_page_is_complete_and_self_contained() {
         let mut report = report();
-        report.adapter.name = "<script>&".into();
+        report.head.adapter.name = "<script>&".into();
         report.leaks = vec!["row maxima".into()];
         let html = page(&report).unwrap();
         assert!(!html.contains("{{"), "an unfilled place");

@@ -177,7 +177,7 @@ where
         canvas.bar((x, x + 12.0), (y - 6.0, y + 6.0), color)?;
         canvas.write(name, (x + 18.0, y), 13.0, SOFT, HPos::Left)?;
     }
-    let note = format!("{} \u{b7} {} \u{b7} {}", elements(report), report.link, report.adapter.name);
+    let note = format!("{} \u{b7} {} \u{b7} {}", elements(report), report.link, report.head.adapter.name);
     canvas.write(&note, (f64::from(SIZE.0) - 18.0, y), 13.0, SOFT, HPos::Right)?;
     canvas.area.present()?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::Adapter;
+use super::head::Head;
 
 /// Name and version of the format.
 pub const SCHEMA: &str = "masque.bench-ops/1";
@@ -10,14 +10,9 @@ pub const SCHEMA: &str = "masque.bench-ops/1";
 /// Everything that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// The flags it was made with.
-    pub command: String,
-    /// The adapter that all roles computed on.
-    pub adapter: Adapter,
-    /// Processor cores of the machine.
-    pub cores: usize,
+    /// Its format is [`SCHEMA`].
+    #[serde(flatten)]
+    pub head: Head,
     /// Link between the roles.
     pub link: String,
     /// Timed repetitions.
@@ -159,6 +154,7 @@ pub fn ratios(rows: &[Row]) -> Vec<Ratio> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::report::Adapter;
 
     /// A row made by hand.
     pub fn row(op: &str, approx: Option<&str>, seconds: f64, bytes: u64, mse: f64) -> Row {
@@ -198,10 +194,7 @@ pub(super) mod tests {
             row("relu", None, 0.1, 4_125, 1e-8),
         ];
         Report {
-            schema: SCHEMA.into(),
-            command: "harness bench ops --quick".into(),
-            adapter: Adapter { name: "Toy".into(), driver: "toy 1.0".into(), ..Adapter::default() },
-            cores: 2,
+            head: Head::new(SCHEMA, Adapter { name: "Toy".into(), driver: "toy 1.0".into(), ..Adapter::default() }),
             link: "loopback".into(),
             repeat: 3,
             ratios: ratios(&rows),

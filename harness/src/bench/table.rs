@@ -84,7 +84,7 @@ pub fn stated(heading: &str, stated: &Stated) -> String {
 
 /// The table for terminals.
 pub fn text(report: &Report) -> String {
-    let a = &report.adapter;
+    let a = &report.head.adapter;
     let mut text = format!(
         "{} ({}), {} link, {} timed, medians (smallest\u{2013}largest)\n\n",
         a.name,

@@ -10,12 +10,13 @@ use masque_engine::protocol::RowMaximum;
 
 use super::bench_modules::{self, ModulesArgs};
 use super::bench_step::{self, StepArgs};
+use super::figures::{FigureArgs, put};
+use crate::bench::head::Head;
 use crate::bench::ops::{self, Wanted};
 use crate::bench::report::{self, Report};
 use crate::bench::trio::Trio;
 use crate::bench::{measure, page, picture, table};
-use crate::cli::GpuArgs;
-use crate::engine::{self, EngineError};
+use crate::engine;
 use crate::error::{Error, Result};
 use crate::trace;
 
@@ -67,19 +68,10 @@ pub struct OpsArgs {
     /// Small inputs and shapes: everything within a minute on two cores
     #[arg(long)]
     pub quick: bool,
-    /// Show no progress and no table
-    #[arg(short, long)]
-    pub quiet: bool,
 
-    /// Write all figures as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub json: Option<PathBuf>,
     /// Write a page with table and picture
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub html: Option<PathBuf>,
-    /// Write the table as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub csv: Option<PathBuf>,
     /// Write the picture of SiLU, GeLU and exp as SVG
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub svg: Option<PathBuf>,
@@ -89,10 +81,9 @@ pub struct OpsArgs {
     /// Write what every role did when, for chrome://tracing or ui.perfetto.dev; slows the run down
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub trace: Option<PathBuf>,
-
-    /// Device flags.
+    /// Where it is measured, and where the figures go.
     #[command(flatten)]
-    pub gpu: GpuArgs,
+    pub figures: FigureArgs,
 }
 
 /// `--maximum`.
@@ -157,11 +148,8 @@ pub fn execute(command: BenchCommand) -> Result<()> {
 fn operations(args: OpsArgs) -> Result<()> {
     // What cannot work is found before anything is computed.
     let families = ops::select(&args.op, args.shape.as_deref())?;
-    for file in [&args.json, &args.html, &args.csv, &args.svg, &args.png, &args.trace].into_iter().flatten() {
-        super::writable(file)?;
-    }
-    let choice = engine::adapter_choice(&args.gpu.clone().resolve());
-    let mut trio = Trio::open(&choice, args.link)?;
+    args.figures.check(&[&args.html, &args.svg, &args.png, &args.trace])?;
+    let mut trio = Trio::on(args.figures.devices()?, args.link)?;
     let adapter = trio.adapter();
     let (elements, columns) = if args.quick { QUICK } else { FULL };
     let wanted = Wanted {
@@ -194,10 +182,7 @@ fn operations(args: OpsArgs) -> Result<()> {
     }
     let repeat = usize::from(args.repeat.unwrap_or(if args.quick { 3 } else { 5 }));
     let mut report = Report {
-        schema: report::SCHEMA.into(),
-        command: command_line(),
-        adapter: engine::adapter_report(&adapter),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        head: Head::new(report::SCHEMA, engine::adapter_report(&adapter)),
         link: args.link.to_string(),
         repeat,
         rows: vec![],
@@ -217,24 +202,12 @@ fn operations(args: OpsArgs) -> Result<()> {
     }
     report.ratios = report::ratios(&report.rows);
     let traces = trio.take_trace()?;
-    let put = |file: &Option<PathBuf>, bytes: &mut dyn FnMut() -> Result<Vec<u8>>| match file {
-        Some(path) => std::fs::write(path, bytes()?).map_err(|e| Error::output(path, &e)),
-        None => Ok(()),
-    };
-    put(&args.csv, &mut || Ok(table::csv(&report).into_bytes()))?;
-    put(&args.svg, &mut || Ok(picture::svg(&report)?.into_bytes()))?;
-    put(&args.png, &mut || picture::png(&report).map_err(Error::from))?;
-    put(&args.html, &mut || Ok(page::page(&report)?.into_bytes()))?;
-    put(&args.trace, &mut || Ok(trace::chrome(&traces).into_bytes()))?;
-    let json = |report: &Report| serde_json::to_string_pretty(report).map_err(|e| EngineError::from(e.to_string()));
-    put(&args.json, &mut || Ok(json(&report)?.into_bytes()))?;
-    if args.quiet { Ok(()) } else { super::print(&table::text(&report)) }
-}
-
-/// The flags as typed.
-pub(super) fn command_line() -> String {
-    let flags: Vec<String> = std::env::args().skip(1).collect();
-    format!("harness {}", flags.join(" "))
+    args.figures.write(&report, || table::csv(&report))?;
+    put(args.svg.as_deref(), || Ok(picture::svg(&report)?.into_bytes()))?;
+    put(args.png.as_deref(), || picture::png(&report).map_err(Error::from))?;
+    put(args.html.as_deref(), || Ok(page::page(&report)?.into_bytes()))?;
+    put(args.trace.as_deref(), || Ok(trace::chrome(&traces).into_bytes()))?;
+    args.figures.show(|| table::text(&report))
 }
 
 #[cfg(test)]

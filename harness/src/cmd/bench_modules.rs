@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 use masque_engine::approx;
 use masque_engine::exec::ExecError;
-use masque_engine::gpu::Gpu;
 use masque_engine::net::Link;
 use masque_models::ModuleConfig;
 
-use super::bench::{approximation, command_line, link};
+use super::bench::{approximation, link};
+use super::figures::FigureArgs;
 use super::networks::NetworkArgs;
+use crate::bench::head::Head;
 use crate::bench::modules::{self, Dealing, Report, SCHEMA, Source, Wanted};
-use crate::cli::GpuArgs;
 use crate::engine::{self, EngineError, Progress};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Reporter;
 
 /// Flags of `harness bench modules`.
@@ -46,38 +46,20 @@ pub struct ModulesArgs {
     /// Deal while the parties compute: for modules whose corrections do not fit into memory at once
     #[arg(long)]
     pub overlap: bool,
-    /// Show no progress and no table
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// Write all figures as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub json: Option<PathBuf>,
-    /// Write the table as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub csv: Option<PathBuf>,
-
-    /// Device flags.
+    /// Where they are measured, and where the figures go.
     #[command(flatten)]
-    pub gpu: GpuArgs,
+    pub figures: FigureArgs,
 }
 
 /// Measures.
 pub fn execute(args: &ModulesArgs) -> Result<()> {
-    for file in [&args.json, &args.csv].into_iter().flatten() {
-        super::writable(file)?;
-    }
-    let mut reporter = Reporter::new(args.quiet);
+    args.figures.check(&[])?;
+    let mut reporter = Reporter::new(args.figures.quiet);
     let report = report(args, &mut |p| reporter.event(&p));
     reporter.finish();
     let report = report?;
-    let put = |file: &Option<PathBuf>, text: String| match file {
-        Some(path) => std::fs::write(path, text).map_err(|e| Error::output(path, &e)),
-        None => Ok(()),
-    };
-    put(&args.json, serde_json::to_string_pretty(&report).map_err(EngineError::from)?)?;
-    put(&args.csv, modules::csv(&report))?;
-    if args.quiet { Ok(()) } else { super::print(&modules::text(&report)) }
+    args.figures.write(&report, || modules::csv(&report))?;
+    args.figures.show(|| modules::text(&report))
 }
 
 fn report(args: &ModulesArgs, progress: &mut dyn FnMut(Progress)) -> std::result::Result<Report, EngineError> {
@@ -92,15 +74,11 @@ fn report(args: &ModulesArgs, progress: &mut dyn FnMut(Progress)) -> std::result
         network.config.plan(&forward.graph, args.approx).map_err(ExecError::Plan)?;
         jobs.push((&network.config, forward, source.weights(network)?));
     }
-    let choice = engine::adapter_choice(&args.gpu.clone().resolve());
-    let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
+    let gpus = args.figures.devices()?;
     let dealing = if args.overlap { Dealing::Meanwhile } else { Dealing::Before };
     let wanted = Wanted { approx: args.approx, links: args.link.clone(), repeat: args.repeat.into(), dealing };
     let mut report = Report {
-        schema: SCHEMA.into(),
-        command: command_line(),
-        adapter: engine::adapter_report(&gpus[0].describe()),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        head: Head::new(SCHEMA, engine::adapter_report(&gpus[0].describe())),
         model: args.model.display().to_string(),
         approx: args.approx.to_string(),
         count: args.count.into(),

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use masque_engine::approx;
 use masque_engine::exec::ExecError;
-use masque_engine::gpu::Gpu;
 use masque_engine::net::Link;
 use masque_models::{Extents, ModuleConfig, Network};
 
-use super::bench::{approximation, command_line, link};
+use super::bench::{approximation, link};
+use super::figures::{FigureArgs, put};
 use super::networks::Size;
 use crate::bench::modules::{self, Source};
 use crate::bench::step::{self, Look, Report, Trace, Wanted};
-use crate::cli::{GpuArgs, MaxArgs};
-use crate::engine::{self, EngineError};
-use crate::error::{Error, Result};
+use crate::cli::MaxArgs;
+use crate::engine::EngineError;
+use crate::error::Result;
 use crate::{trace, units};
 
 /// Flags of `harness bench step`.
@@ -49,23 +49,12 @@ pub struct StepArgs {
     /// Stop with an error when the process holds more memory than this [default: nine tenths of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub memory: Option<u64>,
-    /// Show no progress and no table
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// Write all figures as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub json: Option<PathBuf>,
-    /// Write the figures of the layers as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Results")]
-    pub csv: Option<PathBuf>,
     /// Write what every role did when, for chrome://tracing or ui.perfetto.dev; slows the run down
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub trace: Option<PathBuf>,
-
-    /// Device flags.
+    /// Where it is measured, and where the figures go; the table is that of the layers.
     #[command(flatten)]
-    pub gpu: GpuArgs,
+    pub figures: FigureArgs,
 }
 
 /// `--module`.
@@ -92,24 +81,13 @@ impl Module {
 
 /// Measures.
 pub fn execute(args: &StepArgs) -> Result<()> {
-    for file in [&args.json, &args.csv, &args.trace].into_iter().flatten() {
-        super::writable(file)?;
-    }
-    let look = Look::new(args.quiet, args.memory.unwrap_or_else(step::memory_limit));
+    args.figures.check(&[&args.trace])?;
+    let look = Look::new(args.figures.quiet, args.memory.unwrap_or_else(step::memory_limit));
     let (report, events) = measured(args, &look)?;
     // Whatever the result is worth, its figures were expensive.
-    let put = |file: &Option<PathBuf>, text: String| match file {
-        Some(path) => std::fs::write(path, text).map_err(|e| Error::output(path, &e)),
-        None => Ok(()),
-    };
-    put(&args.json, serde_json::to_string_pretty(&report).map_err(EngineError::from)?)?;
-    put(&args.csv, step::csv(&report))?;
-    if args.trace.is_some() {
-        put(&args.trace, trace::chrome(&events))?;
-    }
-    if !args.quiet {
-        super::print(&step::text(&report))?;
-    }
+    args.figures.write(&report, || step::csv(&report))?;
+    put(args.trace.as_deref(), || Ok(trace::chrome(&events).into_bytes()))?;
+    args.figures.show(|| step::text(&report))?;
     Ok(report.check().map_err(EngineError::from)?)
 }
 
@@ -132,8 +110,7 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
     let forward = modules::example(&network.config, batch, extents)?;
     let maximum = args.max.resolve().into();
     let plan = network.config.plan_with(&forward.graph, args.approx, maximum).map_err(ExecError::Plan)?;
-    let choice = engine::adapter_choice(&args.gpu.clone().resolve());
-    let gpus = [Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?];
+    let gpus = args.figures.devices()?;
     let wanted = Wanted {
         module: network.config.kind(),
         forward,
@@ -145,5 +122,5 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
         trace: args.trace.is_some(),
     };
     let (report, events) = step::measure(gpus, wanted, look)?;
-    Ok((Report { command: command_line(), model: args.model.display().to_string(), ..report }, events))
+    Ok((Report { model: args.model.display().to_string(), ..report }, events))
 }

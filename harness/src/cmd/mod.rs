@@ -6,6 +6,7 @@ pub mod bench_step;
 pub mod dealer;
 pub mod devices;
 pub mod eval;
+pub mod figures;
 pub mod forward;
 pub mod make_weights;
 pub mod model_info;

@@ -213,6 +213,7 @@ pub(crate) fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
             Kernels::Native => Some(Form::Native),
             Kernels::Portable => Some(Form::Portable),
         },
+        weights: gpu.memory,
     }
 }
 

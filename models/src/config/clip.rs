@@ -5,7 +5,7 @@ use std::path::Path;
 use masque_engine::graph::ops::Function;
 use serde_json::{Map, Value};
 
-use super::clip_text::ACTIVATIONS;
+use super::clip_text::Transformer;
 use super::unet2d::CHANNELS;
 use super::{ClipTextConfig, Fields};
 use crate::ModelError;
@@ -80,26 +80,20 @@ impl ClipConfig {
 
 fn vision(mut f: Fields) -> Result<ClipVisionConfig, ModelError> {
     f.only("num_channels", 3)?;
+    let t = Transformer::take(&mut f, 768, 3072, 12)?;
     let config = ClipVisionConfig {
-        hidden_size: f.number("hidden_size", 768, 1, CHANNELS)?,
-        intermediate_size: f.number("intermediate_size", 3072, 1, 4 * CHANNELS)?,
-        num_hidden_layers: f.number("num_hidden_layers", 12, 1, 256)?,
-        num_attention_heads: f.number("num_attention_heads", 12, 1, CHANNELS)?,
+        hidden_size: t.hidden_size,
+        intermediate_size: t.intermediate_size,
+        num_hidden_layers: t.num_hidden_layers,
+        num_attention_heads: t.num_attention_heads,
         image_size: f.number("image_size", 224, 1, 4096)?,
         patch_size: f.number("patch_size", 32, 1, 4096)?,
-        hidden_act: f.choice("hidden_act", Function::QuickGelu, &ACTIVATIONS)?,
-        layer_norm_eps: f.or("layer_norm_eps", 1e-5)?,
+        hidden_act: t.hidden_act,
+        layer_norm_eps: t.layer_norm_eps,
     };
-    if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-        let what = format!("{} heads do not divide width {}", config.num_attention_heads, config.hidden_size);
-        return Err(f.error("num_attention_heads", what));
-    }
     if !config.image_size.is_multiple_of(config.patch_size) {
         let what = format!("patches of {} do not divide images of {}", config.patch_size, config.image_size);
         return Err(f.error("patch_size", what));
-    }
-    if !(config.layer_norm_eps > 0.0 && config.layer_norm_eps < 1.0) {
-        return Err(f.error("layer_norm_eps", format!("{} is not between 0 and 1", config.layer_norm_eps)));
     }
     Ok(config)
 }

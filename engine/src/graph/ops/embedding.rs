@@ -1,7 +1,7 @@
 //! Token embeddings.
 
 use super::{Op, Shape, WeightSpec, one, secret, share};
-use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value, fixed};
+use crate::exec::{ExecError, Format, PlainCtx, PlanConfig, Planner, Secure, Value, fixed_weight};
 use crate::gpu::Buf;
 use crate::graph::{Node, elements};
 use crate::kernels::gather;
@@ -65,9 +65,9 @@ impl Op for Embedding {
 
     fn setup(&self, s: &mut Secure, at: usize, node: &Node) -> Result<(), ExecError> {
         let (Format { k, f }, name) = (s.format(at), format!("{}.weight", self.path));
-        let table = s.weight(&name)?.map(|w| fixed(&name, &w, f)).transpose()?;
-        let known = table.map(|weight| FixedWeights { weight, bias: None });
-        s.share_layer(at, &self.layer(node), k, f, known)
+        s.share_layer(at, &self.layer(node), k, f, move |store| {
+            Ok(FixedWeights { weight: fixed_weight(store, &name, f)?, bias: None })
+        })
     }
 
     fn secure(&self, s: &mut Secure, at: usize, node: &Node, inputs: &mut [Value]) -> Result<Value, ExecError> {

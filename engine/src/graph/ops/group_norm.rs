@@ -98,9 +98,10 @@ impl Op for GroupNorm {
 /// Shares `path.weight` and keeps `path.bias` at the server.
 pub(super) fn distribute(s: &mut Secure, at: usize, shape: &NormShape, path: &str) -> Result<(), ExecError> {
     let f = s.plan.config.weight;
-    let gamma = s.weight(&format!("{path}.weight"))?;
-    let weight = gamma.map(|g| FixedWeights { weight: shape.affine_matrix(&g, f), bias: None });
-    s.share_layer(at, &shape.affine_layer(), 64, f, weight)?;
+    let (gamma, rows) = (format!("{path}.weight"), *shape);
+    s.share_layer(at, &shape.affine_layer(), 64, f, move |store| {
+        Ok(FixedWeights { weight: rows.affine_matrix(&store.tensor(&gamma)?.data, f), bias: None })
+    })?;
     let name = format!("{path}.bias");
     match s.weight(&name)? {
         Some(b) => s.keep(at, &fixed(&name, &b, shape.result_fraction())?),

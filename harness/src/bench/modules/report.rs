@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bench::head::Head;
 use crate::bench::report::Spread;
-use crate::report::Adapter;
 
 /// Name and version of the format.
 pub const SCHEMA: &str = "masque.bench-modules/1";
@@ -11,14 +11,9 @@ pub const SCHEMA: &str = "masque.bench-modules/1";
 /// Everything that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// The flags it was made with.
-    pub command: String,
-    /// The adapter that all roles computed on.
-    pub adapter: Adapter,
-    /// Processor cores of the machine.
-    pub cores: usize,
+    /// Its format is [`SCHEMA`].
+    #[serde(flatten)]
+    pub head: Head,
     /// Folder or name of the model.
     pub model: String,
     /// Functions that stood in for SiLU, GeLU and exp.

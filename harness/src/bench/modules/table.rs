@@ -11,7 +11,7 @@ const UNKNOWN: &str = "\u{2013}";
 
 /// The table for terminals: a column for each module, beside it the paper's if it has one.
 pub fn text(report: &Report) -> String {
-    let a = &report.adapter;
+    let a = &report.head.adapter;
     let dealt = if report.dealt_before { "before the parties compute" } else { "while the parties compute" };
     let mut text = format!(
         "{}, {}, {}; {} ({}), dealt {dealt}, medians of {}\n\n",

@@ -17,6 +17,7 @@ use masque_engine::trace::Event;
 use masque_models::{Forward, Info};
 
 use super::Result;
+use super::head::Head;
 use super::modules::{Dealing, Evaluation, Session};
 use super::published;
 use crate::engine;
@@ -83,10 +84,7 @@ pub fn measure(gpus: [Arc<Gpu>; 3], wanted: Wanted<'_>, look: &Look) -> Result<(
     }
     let approx = config.approx.to_string();
     let report = Report {
-        schema: SCHEMA.into(),
-        command: String::new(),
-        adapter,
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        head: Head::new(SCHEMA, adapter),
         model: String::new(),
         module: module.into(),
         shape: graph.node(graph.output).shape.clone(),

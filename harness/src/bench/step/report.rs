@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::Adapter;
+use crate::bench::head::Head;
 
 /// Name and version of the format.
 pub const SCHEMA: &str = "masque.bench-step/1";
@@ -13,14 +13,9 @@ pub const LARGEST_ERROR: f64 = 0.05;
 /// Everything that was measured of one evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// The flags it was made with.
-    pub command: String,
-    /// The adapter that all roles computed on.
-    pub adapter: Adapter,
-    /// Processor cores of the machine.
-    pub cores: usize,
+    /// Its format is [`SCHEMA`].
+    #[serde(flatten)]
+    pub head: Head,
     /// Folder or name of the model.
     pub model: String,
     /// What was evaluated.

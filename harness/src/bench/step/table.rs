@@ -7,7 +7,7 @@ use crate::units;
 
 /// The text for terminals.
 pub fn text(report: &Report) -> String {
-    let a = &report.adapter;
+    let a = &report.head.adapter;
     let shape = report.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x");
     let samples = units::plural(report.batch as u64, "sample");
     let mut text = format!(
@@ -19,7 +19,7 @@ pub fn text(report: &Report) -> String {
         report.link,
         a.name,
         a.backend,
-        units::plural(report.cores as u64, "core"),
+        units::plural(report.head.cores as u64, "core"),
     );
     let heading = [
         "layers",
