@@ -24,6 +24,7 @@ struct Params {
 #import thread
 #import draw
 #import eights
+#import chosen
 #import coarse
 #import pairs(delta)
 #import pairs(lam)
@@ -57,11 +58,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 let opened = coarse(b[%i]);
                 let mask = coarse(y[%i]);
                 let d = coarse(a[%i]) - opened;
-                let whole = (d & public_part) - (coarse(x[%i]) - mask);
-                let selected = d * beta[%i] - product[%i];
                 let on = 0u - ((q >> (8u * part + %iu)) & 1u);
-                // selected, or where q is 1 whole - selected.
-                let gain = ((selected ^ on) - on) + (whole & on);
+                let gain = chosen(d, coarse(x[%i]) - mask, beta[%i], product[%i], on, public_part);
                 a[%i] = r_of(v[%i]);
                 v[%i] += (opened & public_part) - mask + gain;
                 if (at * 8u + %iu >= p.n) { v[%i] = 0u; }

@@ -18,6 +18,7 @@ struct Params {
 #import thread
 #import draw
 #import eights
+#import chosen
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let t = thread(gid);
@@ -43,12 +44,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             var v = spread(shorts(masks, part));
 #each i 8
             {
-                let opened = u[%i] + other[%i];
-                let whole = (opened & public_part) - l[%i];
-                let selected = opened * beta[%i] - product[%i];
                 let on = 0u - ((q >> (8u * part + %iu)) & 1u);
-                // selected, or where q is 1 whole - selected.
-                v[%i] += ((selected ^ on) - on) + (whole & on);
+                v[%i] += chosen(u[%i] + other[%i], l[%i], beta[%i], product[%i], on, public_part);
             }
 #end
             msg[at] = joined(v);

@@ -19,12 +19,12 @@
 //!
 //! | table | polynomials | bytes each way | offline | MSE ratio at 10, 12 bits |
 //! | --- | --- | --- | --- | --- |
-//! | ReLU | | 4.125 | 29 | |
-//! | precise SiLU | degree 3 in u, 2 in x | 11.375, 11.875 | 124 | 1.025, 1.014 |
-//! | loose SiLU | degree 4 in u | 9.25 | 110 | 1.012, 1.006 |
-//! | precise GELU | degree 3 in u, 3 in x | 11.375, 11.875 | 136 | 1.023, 1.005 |
-//! | loose GELU (x with 10 bits) | degree 4 in x | 7.25 | 100 | 1.000 |
-//! | loose GELU (x with more) | degree 2 in u | 9.25 | 86 | 1.000 |
+//! | ReLU | | 4.125 | 26 | |
+//! | precise SiLU | degree 3 in u, 2 in x | 11.375, 11.875 | 110 | 1.025, 1.013 |
+//! | loose SiLU | degree 4 in u | 9.25 | 100 | 1.012, 1.006 |
+//! | precise GELU | degree 3 in u, 3 in x | 11.375, 11.875 | 122 | 1.022, 1.004 |
+//! | loose GELU (x with 10 bits) | degree 4 in x | 7.25 | 92 | 1.000 |
+//! | loose GELU (x with more) | degree 2 in u | 9.25 | 73 | 1.000 |
 //!
 //! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs.
 

@@ -1,5 +1,6 @@
 //! End of a tournament's level.
 
+use super::chosen::chosen;
 use super::coarse::coarse;
 use super::pack::pack8;
 use super::pairs::pair;
@@ -39,9 +40,8 @@ pub fn maximum(p: &Params, keys: &[u32], x: &Inputs<'_>, dealt: Option<&[u32]>, 
             let [a, b] = pair(x.delta, p.half, p.width, t).map(|v| coarse(v, p.shift));
             let [la, lb] = pair(x.lam, p.half, p.width, t).map(|v| coarse(v, p.shift));
             let d = a.wrapping_sub(b);
-            let selected = d.wrapping_mul(word(t, 1)).wrapping_sub(word(t, 0));
-            let whole = p.first.wrapping_mul(d).wrapping_sub(la.wrapping_sub(lb));
-            let gain = if x.bits[t / 32] >> (t % 32) & 1 == 0 { whole.wrapping_sub(selected) } else { selected };
+            let on = x.bits[t / 32] >> (t % 32) & 1 == 0;
+            let gain = chosen(d, la.wrapping_sub(lb), [0, 1].map(|which| word(t, which)), on, p.first);
             let winner = p.first.wrapping_mul(b).wrapping_sub(lb).wrapping_add(gain);
             out[t] = element(ROUNDS, keys, 1 - p.first as usize, [p.m0, p.m1, p.m2], 16, t);
             s[t % 8] = u64::from(winner.wrapping_add(out[t] as u32));

@@ -29,6 +29,7 @@ pub mod add;
 pub mod affine;
 pub mod bit;
 pub mod chacha;
+pub mod chosen;
 pub mod coarse;
 pub mod combine;
 pub mod compare_deal;
