@@ -105,8 +105,8 @@ pub fn pack(draw: &mut Draw) -> Vec<Case> {
     use reference::pack::*;
     let mut all = vec![];
     for k in rings() {
-        for n in SIZES {
-            let p = Params { n, k };
+        for (n, shift) in SIZES.into_iter().zip([0, 9, 40].into_iter().cycle()) {
+            let p = Params { n, k, shift };
             let (x, mut msg) = (draw.words(n), poisoned(packed(n, k)));
             pack(&p, &x, &mut msg);
             all.push(Case::new("pack", p.args(), n.div_ceil(8)).bits(k).input("x", &x).output("msg", &msg));
@@ -143,7 +143,7 @@ fn twins_of_the_wire_format_agree() {
         let n = 1003;
         let x = draw.words(n);
         let mut msg = vec![0; packed(n, k)];
-        reference::pack::pack(&reference::pack::Params { n, k }, &x, &mut msg);
+        reference::pack::pack(&reference::pack::Params { n, k, shift: 0 }, &x, &mut msg);
         let mut back = vec![0; n];
         reference::unpack::unpack(&reference::unpack::Params { n, k }, &msg, &mut back);
         assert!(x.iter().zip(&back).all(|(x, b)| reference::ring::r_low(*x, k) == *b), "ring of {k} bits");

@@ -11,7 +11,7 @@ use super::{unary, worst};
 /// Largest ratio of mean square errors against the exact function: secure over plain approximation.
 const RATIO: f64 = 1.03;
 /// Largest error against the plain approximation, away from borders.
-const ERROR: f64 = 3.5e-3;
+const ERROR: f64 = 3e-3;
 /// Elements of a test.
 const N: usize = 1 << 16;
 /// Bits below those of the wire in the input.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::NARROW;
 use crate::approx::Approx;
 use crate::graph::{Graph, Visibility};
 use crate::protocol::{ATTENTION_TILE, NormShape, RowMaximum};
@@ -125,12 +126,14 @@ pub struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Ring and result format of a linear layer for an input with `fx` fraction bits.
+    /// Ring and result format of a linear layer for an input with `fx` fraction bits: the result comes in the ring that its
+    /// readers want, up to that of activations.
     pub fn layer(&self, fx: u32) -> (u32, Format) {
         let f = if self.is_output { self.config.port } else { self.config.activation };
         let shift = fx + self.config.weight - f;
         // Where 64 bits are too few, the result has fewer than the ring of activations: who needs that opens it once.
-        let k = (self.ring + shift).next_multiple_of(4).min(64);
+        let needed = if self.is_output { self.ring } else { self.wanted.clamp(NARROW, self.ring) };
+        let k = (needed + shift).next_multiple_of(4).min(64);
         (k, Format { k: k - shift, f })
     }
 }

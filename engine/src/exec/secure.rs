@@ -9,7 +9,7 @@ use super::plan::{Format, Plan};
 use crate::correlated::Scope;
 use crate::gpu::{Buf, Kernel};
 use crate::graph::{Graph, Node, Visibility, WeightStore};
-use crate::protocol::{self, Ctx, FixedWeights, Layer, Role, ServerWeights, Share, Source, Wire};
+use crate::protocol::{self, Ctx, FixedWeights, Layer, Masked, Role, ServerWeights, Share, Source, Wire};
 use crate::{args, streams};
 
 /// A node's value at one role.
@@ -21,6 +21,8 @@ pub enum Value {
         share: Share,
         /// The fresh wire of the same value.
         wire: Option<Wire>,
+        /// The same value masked by the client for the layers that read it.
+        masked: Option<Masked>,
     },
     /// Known to the server, in `f32` (nothing at the other roles).
     Known(Option<Buf>),
@@ -28,7 +30,7 @@ pub enum Value {
 
 impl From<Share> for Value {
     fn from(share: Share) -> Self {
-        Value::Secret { share, wire: None }
+        Value::Secret { share, wire: None, masked: None }
     }
 }
 
@@ -194,8 +196,8 @@ impl Secure {
     /// Applies the layer shared for a node and truncates to the node's format.
     pub fn layer(&mut self, at: usize, layer: &Layer, x: &mut Value) -> Result<Value, ExecError> {
         let (k, f) = (self.layers[&at].k, self.format(at).f);
-        let x = self.widen(x, k)?;
-        let y = protocol::linear(&mut self.ctx, &x, layer, &self.network.layers[&at])?;
+        let x = self.masked(x, k)?;
+        let y = protocol::linear_masked(&mut self.ctx, &x, layer, &self.network.layers[&at])?;
         let shift = y.f - f;
         Ok(protocol::truncate(&mut self.ctx, &y, shift)?.into())
     }
@@ -219,7 +221,7 @@ impl Secure {
 
     /// The share of a value in a ring of at least `k` bits: as it is, or opened once and lifted.
     pub fn widen(&mut self, value: &mut Value, k: u32) -> Result<Share, ExecError> {
-        let Value::Secret { share, wire } = value else { unreachable!("secret operand") };
+        let Value::Secret { share, wire, .. } = value else { unreachable!("secret operand") };
         if share.k >= k {
             return Ok(share.clone());
         }
@@ -230,6 +232,21 @@ impl Secure {
         let lifted = protocol::lift(&mut self.ctx, wire.as_ref().expect("just opened"), k)?;
         *share = lifted.clone();
         Ok(lifted)
+    }
+
+    /// A value masked by the client in a ring of at least `k` bits: once for all layers that read it.
+    fn masked(&mut self, value: &mut Value, k: u32) -> Result<Masked, ExecError> {
+        if let Value::Secret { masked: Some(m), .. } = value
+            && m.k >= k
+        {
+            return Ok(m.clone());
+        }
+        let share = self.widen(value, k)?;
+        let new = protocol::masked(&mut self.ctx, &share, k)?;
+        if let Value::Secret { masked, .. } = value {
+            *masked = Some(new.clone());
+        }
+        Ok(new)
     }
 
     /// The wire of a value in a ring of at least `k` bits.

@@ -20,9 +20,9 @@
 //! | table | polynomials | bytes each way | offline | MSE ratio at 10, 12 bits |
 //! | --- | --- | --- | --- | --- |
 //! | ReLU | | 4.125 | 26 | |
-//! | precise SiLU | degree 3 in u, 2 in x | 11.375, 11.875 | 110 | 1.025, 1.013 |
-//! | loose SiLU | degree 4 in u | 9.25 | 100 | 1.012, 1.006 |
-//! | precise GELU | degree 3 in u, 3 in x | 11.375, 11.875 | 122 | 1.022, 1.004 |
+//! | precise SiLU | degree 3 in u, 2 in x | 11.375, 11.875 | 111 | 1.020, 1.008 |
+//! | loose SiLU | degree 4 in u | 9.25 | 102 | 1.009, 1.003 |
+//! | precise GELU | degree 3 in u, 3 in x | 11.375, 11.875 | 122 | 1.024, 1.000 |
 //! | loose GELU (x with 10 bits) | degree 4 in x | 7.25 | 92 | 1.000 |
 //! | loose GELU (x with more) | degree 2 in u | 9.25 | 73 | 1.000 |
 //!
@@ -48,7 +48,7 @@ const LARGEST: u32 = 60;
 /// Largest error from rounding a polynomial's coefficients.
 const COEFFICIENTS: f64 = 1.0 / 2048.0;
 /// Largest error from rounding u by a unit.
-const NOISE: f64 = 1.0 / 512.0;
+const NOISE: f64 = 1.0 / 1024.0;
 /// Largest error from rounding the linear term beside an even polynomial.
 const LINEAR: f64 = 1.0 / 8192.0;
 /// What values of a polynomial may exceed those at the points looked at.
@@ -284,7 +284,7 @@ impl Plan {
 /// Applies a table to every element: `f` fraction bits, in a ring of at least `to` bits.
 ///
 /// * Before: a wire in Z_2^k with `|x| < 2^(k-2)`, inside the window's signed range. After: additive share.
-/// * Error: that of the table, plus the rounding of x, of u (its unit times the slope is at most 2^-9), of the coefficients
+/// * Error: that of the table, plus the rounding of x, of u (its unit times the slope is at most 2^-10), of the coefficients
 ///   (2^-11) and of the result (2^-12, or a unit of `f` if that is larger). A value within `2^(lo-1)` units of a border may
 ///   get the neighbouring segment.
 /// * Cost: [`activation_cost`]; 2 rounds (one more for windows of more than 17 bits). Large tensors take them for each piece of

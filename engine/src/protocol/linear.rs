@@ -187,16 +187,23 @@ pub(super) fn recalled(ctx: &mut Ctx, masks: &[Recall], n: usize, k: u32) -> Res
     Ok(out)
 }
 
-/// Applies a layer.
+/// A value that the client has masked for the server: what layers read, and as many of them as like to.
+#[derive(Clone, Debug)]
+pub struct Masked {
+    n: usize,
+    /// Ring.
+    pub k: u32,
+    f: u32,
+    /// The mask A at client and dealer, `x - A` at the server.
+    input: Buf,
+}
+
+/// Sends `x - A` from client to server, of a share in a ring of at least `k` bits, with a mask A of the client.
 ///
-/// * Before: additive share in Z_2^k' with `k' >= k`. After: additive share in Z_2^k with `fx + f` fraction bits; the
-///   output must fit it.
-/// * Error: none beyond the weights' rounding. Cost: see [`linear_cost`].
-pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Result<Share, Error> {
-    let (n, out_len, k) = (layer.input_len(), layer.output_len(), w.k);
-    assert_eq!(x.n, n, "input of {layer:?}");
+/// * Cost: `k` bits an element client to server, half a round.
+pub fn masked(ctx: &mut Ctx, x: &Share, k: u32) -> Result<Masked, Error> {
     assert!(x.k >= k, "a share of {} bits for a layer in {k}", x.k);
-    let bytes = packed_bytes(n, k);
+    let (n, bytes) = (x.n, packed_bytes(x.n, k));
     // The client's mask: drawn inside `seal` there, alone here; the server advances its addresses with them.
     let (a, msg) = if ctx.role == Role::Client {
         let (a, msg) = ctx.seal(x.words(), n, k, 0, k, true)?;
@@ -210,16 +217,33 @@ pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Res
     {
         input = Some(ctx.unpack_plus(&msg, x.words(), n, k)?);
     }
-    let input = input.expect("every role has an operand");
+    Ok(Masked { n, k, f: x.f, input: input.expect("every role has an operand") })
+}
+
+/// Applies a layer.
+///
+/// * Before: additive share in Z_2^k' with `k' >= k`. After: additive share in Z_2^k with `fx + f` fraction bits; the
+///   output must fit it.
+/// * Error: none beyond the weights' rounding. Cost: see [`linear_cost`].
+pub fn linear(ctx: &mut Ctx, x: &Share, layer: &Layer, w: &ServerWeights) -> Result<Share, Error> {
+    let x = masked(ctx, x, w.k)?;
+    linear_masked(ctx, &x, layer, w)
+}
+
+/// As [`linear`], of a value that is masked already, in a ring as large as the layer's or larger. Nothing goes over the wire.
+pub fn linear_masked(ctx: &mut Ctx, x: &Masked, layer: &Layer, w: &ServerWeights) -> Result<Share, Error> {
+    let (input, out_len, k) = (&x.input, layer.output_len(), w.k);
+    assert_eq!(x.n, layer.input_len(), "input of {layer:?}");
+    assert!(x.k >= k, "a value masked in {} bits for a layer in {k}", x.k);
     let matrix = w.matrix(ctx, layer)?;
     let c = ctx.deal(out_len, k, |rec| {
         let out = rec.words(out_len)?;
-        layer.apply(rec, Mode::Set, &input, &matrix, &out)?;
+        layer.apply(rec, Mode::Set, input, &matrix, &out)?;
         Ok(out)
     })?;
     let buf = match c {
         Some(c) => {
-            layer.apply(&mut ctx.rec, Mode::Add, &input, &matrix, &c)?;
+            layer.apply(&mut ctx.rec, Mode::Add, input, &matrix, &c)?;
             Some(c)
         }
         None => None,

@@ -15,7 +15,7 @@ use crate::{args, bufs};
 /// Ring of the values whose maxima are found.
 const RING: u32 = 24;
 /// Ring of the tournament, and its window: bits of differences of the coarse values.
-const COARSE: u32 = 16;
+pub(super) const COARSE: u32 = 16;
 const WINDOW: Window = Window { lo: 1, hi: 14 };
 
 /// What a level sees: opened values (none at the dealer) and masks, without their lowest `shift` bits.
@@ -106,6 +106,8 @@ pub struct Maxima {
     pub top: Wire,
     /// See `top`.
     pub shift: u32,
+    /// What `top` is too large by on average, in units of the values.
+    pub above: i64,
 }
 
 /// Opens a `[rows, cols]` share in a ring of 24 bits, `cut` fraction bits less, and finds each row's maximum.
@@ -127,7 +129,7 @@ pub fn maximum(ctx: &mut Ctx, x: &Share, cut: u32, (rows, cols): (usize, usize),
     let x = Sealed::ready(wire, msg).open(ctx)?;
     if cols <= 1 {
         let top = Wire { fresh: false, ..x.clone() };
-        return Ok(Maxima { x, top, shift: 0 });
+        return Ok(Maxima { x, top, shift: 0, above: 0 });
     }
     // The dealer shifts each party's mask, as they do.
     let mut seen = match &x.delta {
@@ -142,7 +144,7 @@ pub fn maximum(ctx: &mut Ctx, x: &Share, cut: u32, (rows, cols): (usize, usize),
     }
     let top = lift(ctx, &winners.expect("a level for two columns or more"), RING)?;
     let top = open(ctx, &top, 0, RING)?;
-    Ok(Maxima { x, top, shift })
+    Ok(Maxima { x, top, shift, above: (1 << shift) / 2 })
 }
 
 /// Cost of [`maximum`]: the opening of the values; for each pair a comparison's, 2 bytes each way for its winner, and 4

@@ -43,7 +43,7 @@ pub use cost::{Cost, packed_bytes};
 pub use ctx::{Ctx, Links};
 pub use held::{FixedWeights, ServerWeights, Source};
 pub use inverse::{Octaves, inverse, inverse_cost};
-pub use linear::{Layer, linear, linear_cost, share_source, share_weights};
+pub use linear::{Layer, Masked, linear, linear_cost, linear_masked, masked, share_source, share_weights};
 pub use local::{Map, add, add_public, scale, truncate};
 pub use masks::Recall;
 pub use matmul::{MatmulShape, matmul, matmul_cost};

@@ -2,7 +2,7 @@
 
 use super::inverse::{inverse, inverse_cost, result_ring};
 use super::local::{Map, affine, combine_wires};
-use super::maximum::{Maxima, maximum, maximum_cost};
+use super::maximum::{COARSE, Maxima, maximum, maximum_cost};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::reduce::reduce_wire;
@@ -112,51 +112,56 @@ pub(super) fn shifted(
     (rows, cols): (usize, usize),
     (spec, how): (&SoftmaxSpec, RowMaximum),
 ) -> Result<Wire, Error> {
-    let Maxima { x, top, shift } = match how {
-        RowMaximum::Secure => maximum(ctx, logits, cut, (rows, cols), spec.window().lo - 1)?,
+    let shift = spec.window().lo - 1;
+    let Maxima { x, top, shift, above } = match how {
+        RowMaximum::Secure => maximum(ctx, logits, cut, (rows, cols), shift)?,
         RowMaximum::Revealed => {
             let x = open(ctx, logits, cut, LOGIT_RING)?;
-            let top = reveal(ctx, &x, rows, cols)?;
-            Maxima { x, top, shift: 0 }
+            let top = reveal(ctx, &x, (rows, cols), shift)?;
+            Maxima { x, top, shift, above: 0 }
         }
     };
-    // What the maximum is too large by on average.
-    let half = (1 << shift) / 2;
-    combine_wires(ctx, &x, Some((&top, -(1 << shift), Map::per_row(cols))), half)
+    combine_wires(ctx, &x, Some((&top, -(1 << shift), Map::per_row(cols))), above)
 }
 
 /// Cost of [`shifted`].
 pub(super) fn shifted_cost(rows: usize, cols: usize, how: RowMaximum) -> Cost {
     match how {
         RowMaximum::Secure => maximum_cost(rows, cols),
-        RowMaximum::Revealed => open_cost(&[(rows * cols, LOGIT_RING)]) + reveal_cost(rows, cols, LOGIT_RING),
+        RowMaximum::Revealed => open_cost(&[(rows * cols, LOGIT_RING)]) + reveal_cost(rows, cols),
     }
 }
 
-/// Row maxima in the clear, as a wire without a mask: the server opens the logits to the client, which answers with the
-/// maxima.
-fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Error> {
+/// Row maxima in the clear, as a wire without a mask, in units of `2^shift`, less than one of them off: the server opens the
+/// logits' upper bits to the client, 16 of them at most, which answers with the maxima.
+fn reveal(ctx: &mut Ctx, x: &Wire, (rows, cols): (usize, usize), shift: u32) -> Result<Wire, Error> {
     let lam = ctx.rec.upload_slice(&vec![0u64; rows])?;
-    let (up, down) = (packed_bytes(rows, x.k), packed_bytes(x.n, x.k));
+    let (up, down) = (packed_bytes(rows, COARSE), packed_bytes(x.n, COARSE));
     let delta = match ctx.role {
         Role::Dealer => None,
         Role::Server => {
-            let msg = ctx.pack(&x.lam, x.n, x.k)?;
+            let msg = ctx.pack_without(&x.lam, x.n, COARSE, shift)?;
             ctx.server_to_client(Some(&msg), down)?;
             let msg = ctx.client_to_server(None, up)?.expect("the server receives");
-            Some(ctx.unpack(&msg, rows, x.k)?)
+            let top = ctx.unpack(&msg, rows, COARSE)?;
+            let words: Vec<u64> = ctx.rec.read_slice(&top, rows)?;
+            let top: Vec<i64> = words.into_iter().map(|w| sign(w, COARSE)).collect();
+            Some(ctx.rec.upload_slice(&top)?)
         }
         Role::Client => {
             let msg = ctx.server_to_client(None, down)?.expect("the client receives");
-            let theirs = ctx.unpack(&msg, x.n, x.k)?;
-            let (half, clear) = (ctx.rec.words(x.n)?, ctx.rec.words(x.n)?);
+            let theirs = ctx.unpack(&msg, x.n, COARSE)?;
+            let half = ctx.rec.words(x.n)?;
             affine(&mut ctx.rec, x.n, (x.opened(), 1), Some((&x.lam, u64::MAX, Map::SAME)), 0, &half)?;
-            affine(&mut ctx.rec, x.n, (&half, 1), Some((&theirs, u64::MAX, Map::SAME)), 0, &clear)?;
-            let words: Vec<u64> = ctx.rec.read_slice(&clear, x.n)?;
-            let value = |w: &u64| ((w << (64 - x.k)) as i64) >> (64 - x.k);
-            let top: Vec<i64> = words.chunks(cols).map(|r| r.iter().map(value).max().expect("a row")).collect();
+            let (half, theirs): (Vec<u64>, Vec<u64>) =
+                (ctx.rec.read_slice(&half, x.n)?, ctx.rec.read_slice(&theirs, x.n)?);
+            // What both know of a value: the lower ones of these bits.
+            let bits = COARSE.min(x.k - shift);
+            let value = |(h, t): (&u64, &u64)| sign((h >> shift).wrapping_sub(*t), bits);
+            let values: Vec<i64> = half.iter().zip(&theirs).map(value).collect();
+            let top: Vec<i64> = values.chunks(cols).map(|r| *r.iter().max().expect("a row")).collect();
             let top = ctx.rec.upload_slice(&top)?;
-            let msg = ctx.pack(&top, rows, x.k)?;
+            let msg = ctx.pack(&top, rows, COARSE)?;
             ctx.client_to_server(Some(&msg), up)?;
             Some(top)
         }
@@ -164,9 +169,15 @@ fn reveal(ctx: &mut Ctx, x: &Wire, rows: usize, cols: usize) -> Result<Wire, Err
     Ok(Wire { n: rows, k: x.k, f: x.f, delta, lam, fresh: false })
 }
 
-/// Cost of revealing the maxima of `[rows, cols]` in a ring of `k` bits.
-fn reveal_cost(rows: usize, cols: usize, k: u32) -> Cost {
-    Cost { to_client: packed_bytes(rows * cols, k), to_server: packed_bytes(rows, k), offline: 0, half_rounds: 2 }
+/// The number that the lowest bits of a word stand for.
+fn sign(word: u64, bits: u32) -> i64 {
+    ((word << (64 - bits)) as i64) >> (64 - bits)
+}
+
+/// Cost of revealing the maxima of `[rows, cols]`.
+fn reveal_cost(rows: usize, cols: usize) -> Cost {
+    let (to_client, to_server) = (packed_bytes(rows * cols, COARSE), packed_bytes(rows, COARSE));
+    Cost { to_client, to_server, offline: 0, half_rounds: 2 }
 }
 
 /// Cost of [`row_softmax`]. Online, each way and an element, with 4096 columns and the loose exponential: 3 bytes for the

@@ -7,9 +7,14 @@ use crate::{args, streams};
 impl Ctx {
     /// Packs words that need no mask (they are uniform already).
     pub fn pack(&mut self, x: &Buf, n: usize, k: u32) -> Result<Buf, Error> {
+        self.pack_without(x, n, k, 0)
+    }
+
+    /// As [`Ctx::pack`], without the words' lowest `shift` bits.
+    pub(super) fn pack_without(&mut self, x: &Buf, n: usize, k: u32, shift: u32) -> Result<Buf, Error> {
         let msg = self.packed(n, k)?;
         let streams = streams![x: x => 64, msg: &msg => k as usize];
-        self.rec.run_each(&Kernel::new("pack").bits(k), args![k: k], streams, (n, 8))?;
+        self.rec.run_each(&Kernel::new("pack").bits(k), args![k: k, shift: shift], streams, (n, 8))?;
         Ok(msg)
     }
 

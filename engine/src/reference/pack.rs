@@ -4,7 +4,7 @@ use super::ring::r_bit;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32 }
+    Params { n: usize, k: u32, shift: u32 }
 );
 
 /// Writes a group of 8 elements, which fill `k / 4` words.
@@ -26,7 +26,7 @@ pub fn pack(p: &Params, x: &[u64], msg: &mut [u32]) {
         let mut s = [0; 8];
         for i in 0..8 {
             if t * 8 + i < p.n {
-                s[i] = x[t * 8 + i];
+                s[i] = x[t * 8 + i] >> p.shift;
             }
         }
         pack8(s, p.k, t, msg);

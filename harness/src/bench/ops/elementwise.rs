@@ -136,9 +136,11 @@ fn open(ctx: &mut Ctx, x: &Share, (k, f): (u32, u32)) -> Fallible<Wire> {
     protocol::open(ctx, x, x.f - f, k)
 }
 
-/// 17 bits of a wire with `f` fraction bits, from 2^-8 up.
-fn window(f: u32) -> Window {
-    Window { lo: f - 8, hi: f + 9 }
+/// 17 bits at most of a wire with `f` fraction bits that hold a range, as the models take them for their declared one.
+fn window(range: (f64, f64), f: u32) -> Window {
+    let bits = range.0.abs().max(range.1.abs()).log2().floor() as i32 + 2;
+    let hi = (f as i32 + bits).max(8) as u32;
+    Window { lo: hi.saturating_sub(17), hi }
 }
 
 fn tabulated(
@@ -151,12 +153,12 @@ fn tabulated(
     let exact = Box::new(move |x: &[f64]| Approx::Exact.apply(function, x[0]));
     let formula = table.clone();
     let cost = Box::new(move |n: usize| {
-        let applied = activation_cost(n, WIRE, &formula, window(WIRE.1), RESULT.0, RESULT.1)?;
+        let applied = activation_cost(n, WIRE, &formula, window(range, WIRE.1), RESULT.0, RESULT.1)?;
         Ok(open_cost(&[(n, WIRE.0)]) + applied)
     });
     let run = Box::new(move |ctx: &mut Ctx, held: &Held| {
         let x = open(ctx, &held.shares[0], WIRE)?;
-        protocol::activation(ctx, &x, &table, window(WIRE.1), RESULT.0, RESULT.1).map(Output::Share)
+        protocol::activation(ctx, &x, &table, window(range, WIRE.1), RESULT.0, RESULT.1).map(Output::Share)
     });
     Elementwise::new(op, wanted, range, 160, exact, (run, cost))
 }
@@ -201,10 +203,11 @@ pub fn exp(wanted: &Wanted) -> Rows {
         let f = spec.logit_fraction();
         let run = Box::new(move |ctx: &mut Ctx, held: &Held| {
             let x = open(ctx, &held.shares[0], (WIRE.0, f))?;
-            protocol::exponential(ctx, &x, &spec, window(f)).map(Output::Share)
+            protocol::exponential(ctx, &x, &spec, window(range, f)).map(Output::Share)
         });
-        let cost =
-            Box::new(move |n: usize| Ok(open_cost(&[(n, WIRE.0)]) + exponential_cost(n, WIRE.0, &spec, window(f))?));
+        let cost = Box::new(move |n: usize| {
+            Ok(open_cost(&[(n, WIRE.0)]) + exponential_cost(n, WIRE.0, &spec, window(range, f))?)
+        });
         let row = Elementwise::new("exp", wanted, range, 160, Box::new(|x| x[0].exp()), (run, cost));
         Box::new(row.approximated(approx, Box::new(move |x| approx.exp(x[0])))) as Box<dyn Operation>
     });
@@ -213,12 +216,12 @@ pub fn exp(wanted: &Wanted) -> Rows {
 
 /// `x < 0` for an opened x, to masked bits.
 pub fn compare(wanted: &Wanted) -> Rows {
-    let run = Box::new(|ctx: &mut Ctx, held: &Held| {
-        protocol::compare(ctx, &held.wires[0], &[0], window(WIRE.1)).map(Output::Bits)
-    });
-    let cost = Box::new(|n: usize| Ok(compare_cost(n, 1, window(WIRE.1))));
-    let exact = Box::new(|x: &[f64]| f64::from(u8::from(x[0] < 0.0)));
     let range = wanted.interval("compare", (-8.0, 8.0), ACTIVATION)?;
+    let run = Box::new(move |ctx: &mut Ctx, held: &Held| {
+        protocol::compare(ctx, &held.wires[0], &[0], window(range, WIRE.1)).map(Output::Bits)
+    });
+    let cost = Box::new(move |n: usize| Ok(compare_cost(n, 1, window(range, WIRE.1))));
+    let exact = Box::new(|x: &[f64]| f64::from(u8::from(x[0] < 0.0)));
     let mut row = Elementwise::new("compare", wanted, range, 32, exact, (run, cost));
     row.label.form = "x < 0, opened x".into();
     row.prepare = Box::new(|ctx, shares| {
