@@ -9,7 +9,7 @@ mod windows;
 use std::cell::RefCell;
 use std::io::Write;
 
-use masque_engine::gpu::{AdapterChoice, Buf, Form, Gpu, GpuError, Recorder};
+use masque_engine::gpu::{AdapterChoice, Buf, Form, Gpu, GpuError, Recorder, Tiles};
 use masque_engine::kernels::{
     ConvShape, Element, Format, Mode, Strided, conv2d, matmul, pack_conv_with_bias, pack_with_bias,
 };

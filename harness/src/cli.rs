@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{bench, dealer, eval, forward, make_weights, model_info, plan, run, serve};
+use crate::cmd::{bench, dealer, devices, eval, forward, make_weights, model_info, plan, run, serve};
 use crate::config::{AdapterChoice, GpuConfig, Kernels, Max, Mode, Secret};
 use crate::units;
 
@@ -32,7 +32,7 @@ pub enum Command {
     /// Be the server that holds a model's weights, for a client elsewhere
     Serve(serve::ServeArgs),
     /// List graphics adapters, their limits, and the kernel variant each gets
-    Devices,
+    Devices(devices::DevicesArgs),
     /// Print the fixed-point plan of a model: ring and fraction bits of every tensor, and what it will cost
     Plan(plan::PlanArgs),
     /// Print what a model's networks cost: parameters, multiply-accumulates, elements of every non-linear function

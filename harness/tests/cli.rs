@@ -101,6 +101,30 @@ fn help_and_version_end_with_0() {
     }
 }
 
+/// Products are timed on every adapter, and what is kept names each of them.
+#[test]
+fn calibration_is_kept() {
+    let dir = workplace();
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_harness"));
+        command
+            .current_dir(dir.path())
+            .args(args)
+            .env("XDG_CACHE_HOME", dir.path())
+            .output()
+            .expect("the binary starts")
+    };
+    let output = run(&["devices", "--calibrate"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("u64 x i16") && stdout.matches("16 columns").count() >= 4, "{stdout}");
+    assert_eq!(stdout.matches('*').count() % 4, 0, "a choice for each format: {stdout}");
+    let file = std::fs::read(dir.path().join("masque/tiles.json")).expect("a file in the cache folder");
+    let kept: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+    let name = stdout.lines().next().and_then(|l| l.split_once("  ")).expect("an adapter").1;
+    assert!(kept.as_object().expect("a table").keys().any(|k| k.starts_with(name)), "{kept} without {name}");
+}
+
 #[test]
 fn test_keys_are_loud() {
     let dir = workplace();

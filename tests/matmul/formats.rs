@@ -46,3 +46,17 @@ fn the_narrowest_format_holds_every_weight() {
         assert_eq!(Format::of(&words), format, "{words:?}");
     }
 }
+
+#[test]
+fn every_width_that_is_asked_for() {
+    for width in [4, 8, 16, 5] {
+        let some = Some(width);
+        let tiles = Tiles { f32: some, ring: some, i32: some, i16: some };
+        let mut r = Recorder::new(Gpu::open(&AdapterChoice { tiles, ..AdapterChoice::default() }).unwrap());
+        let case = Product { m: 33, k: 70, n: 40, bias: true, ..PLAIN };
+        product::<f32>(&mut r, &Product { format: Format::F32, ..case.clone() });
+        for format in [Format::Ring, Format::I32, Format::I16] {
+            product::<u64>(&mut r, &Product { format, ..case.clone() });
+        }
+    }
+}

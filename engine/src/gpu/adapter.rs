@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::GpuError;
+use super::{GpuError, Tiles};
 
 /// How 64-bit ring words are computed in shaders. Buffers are byte-identical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -24,6 +24,8 @@ pub struct AdapterChoice {
     /// Bytes of device memory for weights that stay there between evaluations; `None` sets no bound. Weights beyond it are
     /// uploaded again whenever they are read. Results do not depend on it.
     pub weights: Option<u64>,
+    /// Widths of panels, where they were measured ([`crate::kernels::tiles`]). Results do not depend on them.
+    pub tiles: Tiles,
 }
 
 /// What `harness devices` says of an adapter.
@@ -100,6 +102,12 @@ pub fn adapters() -> Vec<AdapterReport> {
 }
 
 impl AdapterChoice {
+    /// What `harness devices` says of the adapter that is meant.
+    pub fn report(&self) -> Result<AdapterReport, GpuError> {
+        let (adapter, form) = self.find()?;
+        Ok(AdapterReport::new(&adapter.get_info(), &adapter.limits(), form))
+    }
+
     pub(super) fn find(&self) -> Result<(wgpu::Adapter, Form), GpuError> {
         let mut found = enumerate();
         if found.is_empty() {

@@ -11,6 +11,7 @@ mod each;
 mod recorder;
 pub mod shader;
 mod stamps;
+mod tiles;
 mod wire;
 
 pub use adapter::{AdapterChoice, AdapterReport, Form, adapters};
@@ -19,6 +20,7 @@ pub use buffer::Buf;
 pub use each::Streams;
 pub use recorder::{Args, Bufs, Recorder, Word};
 pub use shader::Kernel;
+pub use tiles::Tiles;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -77,6 +79,7 @@ pub struct Gpu {
     pipelines: Mutex<HashMap<Kernel, Arc<Pipeline>>>,
     failure: Arc<OnceLock<String>>,
     weights: Arc<budget::Budget>,
+    tiles: Tiles,
 }
 
 /// A compiled kernel with what its shader says about itself.
@@ -112,7 +115,8 @@ impl Gpu {
             let _ = seen.set(e.to_string());
         }));
         let weights = budget::Budget::new(choice.weights);
-        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines: Mutex::default(), failure, weights }))
+        let (pipelines, tiles) = (Mutex::default(), choice.tiles);
+        Ok(Arc::new(Self { device, queue, info, limits, form, pipelines, failure, weights, tiles }))
     }
 
     /// The form in which kernels run here.
@@ -151,6 +155,11 @@ impl Gpu {
     pub fn subgroup(&self) -> Option<u32> {
         let (min, max) = (self.info.subgroup_min_size, self.info.subgroup_max_size);
         (min == max && self.device.features().contains(wgpu::Features::SUBGROUP)).then_some(min)
+    }
+
+    /// Widths of panels that were asked for.
+    pub fn tiles(&self) -> Tiles {
+        self.tiles
     }
 
     /// Room for weights that stay on the device, or nothing where the budget of [`AdapterChoice::weights`] would be exceeded.

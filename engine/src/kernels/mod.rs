@@ -15,6 +15,7 @@ pub mod product;
 pub mod round;
 pub mod scale;
 pub mod softmax;
+pub mod tiles;
 pub mod unfold;
 mod windows;
 

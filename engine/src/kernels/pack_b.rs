@@ -2,7 +2,7 @@
 
 use super::windows::{Along, Piece, Windows, relative};
 use super::{Element, Strided};
-use crate::gpu::{Buf, Form, GpuError, Kernel, Recorder};
+use crate::gpu::{Buf, Form, GpuError, Kernel, Recorder, Tiles};
 use crate::{args, bufs};
 
 /// How a packed matrix holds its elements. Products are the same; narrow weights take less memory and fewer
@@ -45,6 +45,33 @@ impl Format {
             Format::F32 => Element::F32,
             _ => Element::Ring,
         }
+    }
+
+    /// As reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::F32 => "f32",
+            Format::Ring => "u64",
+            Format::I32 => "i32",
+            Format::I16 => "i16",
+        }
+    }
+
+    /// Its width in a table of them.
+    pub fn tile(self, tiles: &mut Tiles) -> &mut Option<u8> {
+        match self {
+            Format::F32 => &mut tiles.f32,
+            Format::Ring => &mut tiles.ring,
+            Format::I32 => &mut tiles.i32,
+            Format::I16 => &mut tiles.i16,
+        }
+    }
+
+    /// A table with this format's width alone.
+    pub(super) fn only(self, width: u8) -> Tiles {
+        let mut tiles = Tiles::default();
+        *self.tile(&mut tiles) = Some(width);
+        tiles
     }
 
     /// Bits of an element.
@@ -193,16 +220,25 @@ pub fn pack_with_bias(
     pack_rows(rec, format.into(), b, layout, rows, k, n, bias)
 }
 
+/// Columns that a panel may have.
+pub(super) fn widths(format: Format) -> &'static [usize] {
+    match format {
+        Format::I32 | Format::I16 => &[8, 16],
+        Format::Ring | Format::F32 => &[4, 8, 16],
+    }
+}
+
 /// Columns of a panel.
 fn width(rec: &Recorder, format: Format, k: usize, n: usize) -> usize {
     // The portable form computes a product in some twenty instructions: its larger tiles take a second to compile on
     // software adapters, so that small matrices do without them.
     let small = format == Format::Ring && rec.gpu().form() == Form::Portable && (n < 16 || k < 64);
+    let asked = format.tile(&mut rec.gpu().tiles()).map(usize::from).filter(|w| n > 8 && widths(format).contains(w));
     match rec.gpu().subgroup() {
         _ if (small || n <= 4) && !matches!(format, Format::I32 | Format::I16) => 4,
         // Threads that share the panel pay for rows of the left-hand side: many columns a row.
-        Some(8) if n > 8 => 16,
-        _ => 8,
+        Some(8) if n > 8 => asked.unwrap_or(16),
+        _ => asked.unwrap_or(8),
     }
 }
 

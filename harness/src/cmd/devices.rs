@@ -2,13 +2,52 @@
 
 use std::fmt::Write;
 
-use crate::config::Kernels;
-use crate::engine::{self, Device};
+use clap::Args;
+use masque_engine::kernels::Format;
+use masque_engine::kernels::tiles::{Timing, fastest};
+
+use crate::config::{AdapterChoice, GpuConfig, Kernels};
+use crate::engine::{self, Device, tiles};
 use crate::error::Result;
 
+/// Flags of `harness devices`.
+#[derive(Args, Debug)]
+pub struct DevicesArgs {
+    /// Time matrix products on every adapter and keep the fastest tiles for later commands. On a GPU the first command does
+    /// so by itself; on a software adapter this does
+    #[arg(long)]
+    pub calibrate: bool,
+}
+
 /// Lists the adapters.
-pub fn execute() -> Result<()> {
-    super::print(&table(&engine::devices()?))
+pub fn execute(args: &DevicesArgs) -> Result<()> {
+    let devices = engine::devices()?;
+    super::print(&table(&devices))?;
+    if args.calibrate {
+        for index in 0..devices.len() {
+            let gpu = GpuConfig { adapter: Some(AdapterChoice::Index(index)), kernels: Kernels::Auto, memory: None };
+            let (timings, file) = tiles::calibrate(&gpu)?;
+            super::print(&format!("{index}  products, kept in {}\n{}", file.display(), products(&timings)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A line for each format: its widths with their speeds, what is taken marked.
+fn products(timings: &[Timing]) -> String {
+    let mut taken = fastest(timings);
+    let mut text = String::new();
+    for rule in timings.iter().filter(|t| t.rule) {
+        let width = rule.format.tile(&mut taken).map_or(rule.width, usize::from);
+        let _ =
+            write!(text, "     {} x {}", if rule.format == Format::F32 { "f32" } else { "u64" }, rule.format.name());
+        for t in timings.iter().filter(|t| t.format == rule.format) {
+            let mark = if t.width == width { "*" } else { " " };
+            let _ = write!(text, "  {:>2} columns {:8.2} GMAC/s{mark}", t.width, t.rate / 1e9);
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn table(devices: &[Device]) -> String {

@@ -28,7 +28,7 @@ pub fn dispatch(command: Command) -> Result<()> {
         Command::Run(args) => run::execute(*args),
         Command::Dealer(args) => dealer::execute(args),
         Command::Serve(args) => serve::execute(args),
-        Command::Devices => devices::execute(),
+        Command::Devices(args) => devices::execute(&args),
         Command::Plan(args) => plan::execute(&args),
         Command::Eval(args) => eval::execute(*args),
         Command::ModelInfo(args) => model_info::execute(&args),

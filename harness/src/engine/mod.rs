@@ -8,6 +8,7 @@ mod local;
 mod open_model;
 mod remote;
 mod role;
+pub(crate) mod tiles;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -202,7 +203,13 @@ impl From<Form> for Kernels {
     }
 }
 
+/// The adapter that the user wants, with the tiles that are fastest on it.
 pub(crate) fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
+    let choice = choice(gpu);
+    gpu::AdapterChoice { tiles: tiles::of(&choice), ..choice }
+}
+
+fn choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
     gpu::AdapterChoice {
         adapter: gpu.adapter.as_ref().map(|a| match a {
             AdapterChoice::Index(i) => i.to_string(),
@@ -214,6 +221,7 @@ pub(crate) fn adapter_choice(gpu: &GpuConfig) -> gpu::AdapterChoice {
             Kernels::Portable => Some(Form::Portable),
         },
         weights: gpu.memory,
+        tiles: gpu::Tiles::default(),
     }
 }
 
