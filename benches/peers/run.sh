@@ -13,7 +13,7 @@ ops=silu,gelu,exp,relu,compare,multiply,reciprocal,rsqrt,softmax,matmul,conv
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 files=("$out/masque.json")
-(cd "$here/../.." && cargo run -q -p harness -- bench ops --op $ops --elements "$elements" --columns $columns \
+(cd "$here/../.." && cargo run -q --release -p harness -- bench ops --op $ops --elements "$elements" --columns $columns \
     --repeat "$repeat" --quiet --json "$out/masque.json")
 for system in crypten spu; do
     variable=${system^^}
