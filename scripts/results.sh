@@ -14,7 +14,10 @@ run() { # page, name, images, further flags
     local page=$1 name=$2 images=${IMAGES:-$3}
     shift 3
     if [ ${#names[@]} -gt 0 ] && [[ " ${names[*]} " != *" $name "* ]]; then return; fi
-    "$harness" eval "$@" --images "$images" --batch 40 --seed 1 --kept "$results/$page" --out "$results/$name" \
+    # Rows on shares are few images: a folder of their own, as a kept batch has a number of images.
+    local kept=$results/$page
+    [[ $name != *-shares ]] || kept=$results/$name-kept
+    "$harness" eval "$@" --images "$images" --batch 40 --seed 1 --kept "$kept" --out "$results/$name" \
         --markdown "docs/results/$page.md"
 }
 
@@ -32,6 +35,8 @@ run mini-sd mini-sd-stress 80 $few --approx loose --stress bits:6,bits:4,bits:3,
     --method none,guidance
 run mini-sd mini-sd-stress-snr 80 $few --approx loose --stress bits:3,bits:2,exp-degree:1,degree:2,border:1 \
     --method none,guidance --guidance-weight snr --guidance-cap 0.5 --guidance-eta 0.05,0.1,0.2,0.5
+run mini-sd mini-sd-repair 400 $few --approx loose --stress degree:2,border:1 \
+    --method none,guidance --guidance-weight snr --guidance-cap 0.5 --guidance-eta 0.2,0.5
 run mini-sd mini-sd-shares 20 $few --approx loose --mode plain,secure --method none,guidance
 run binary-mnist binary-mnist-20 500 $one --approx exact,precise,loose,cipherdm --method none,guidance
 run binary-mnist binary-mnist-shares 32 $one --approx loose --mode plain,secure --method none,guidance
