@@ -14,10 +14,7 @@ run() { # page, name, images, further flags
     local page=$1 name=$2 images=${IMAGES:-$3}
     shift 3
     if [ ${#names[@]} -gt 0 ] && [[ " ${names[*]} " != *" $name "* ]]; then return; fi
-    # Rows on shares are few images: a folder of their own, as a kept batch has a number of images.
-    local kept=$results/$page
-    [[ $name != *-shares ]] || kept=$results/$name-kept
-    "$harness" eval "$@" --images "$images" --batch 40 --seed 1 --kept "$kept" --out "$results/$name" \
+    "$harness" eval "$@" --images "$images" --batch 40 --seed 1 --kept "$results/$page" --out "$results/$name" \
         --markdown "docs/results/$page.md"
 }
 

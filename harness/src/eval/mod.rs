@@ -74,7 +74,7 @@ impl Config {
     pub fn batches(&self, values: usize) -> Vec<(store::Place, &[wishes::Asked])> {
         let place = |(index, wishes): (usize, &[wishes::Asked])| store::Place {
             index,
-            wishes: wishes::digest(wishes),
+            wishes: wishes::digests(wishes),
             values: wishes.len() * values,
         };
         self.wishes.chunks(self.batch).enumerate().map(|(i, wishes)| (place((i, wishes)), wishes)).collect()

@@ -29,12 +29,13 @@ pub struct Fixed {
     pub batch: usize,
 }
 
-/// Which batch: its place, and what its images were asked to show. More images of the same list go on where fewer ended.
+/// Which batch: its place, and what its images were asked to show. More images of the same list go on where fewer ended, and
+/// fewer are the first of them.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// Number of the batch.
     pub index: usize,
-    /// Digest of what is asked for.
+    /// Digests of what is asked for, of one image after the other.
     pub wishes: String,
     /// Values of all its images.
     pub values: usize,
@@ -88,13 +89,20 @@ impl Store {
         Ok(self.load(place)?.is_some())
     }
 
-    /// A batch, if all of it is there. A shorter one was the last of fewer images; it is made again.
+    /// A batch, if all of it is there. A shorter one was the last of fewer images; it is made again. Of a longer one the first
+    /// images, with their part of what it took.
     pub fn load(&self, place: &Place) -> Result<Option<Batch>> {
-        let Some((batch, wishes)) = self.read(place.index)? else { return Ok(None) };
+        let Some((mut batch, wishes)) = self.read(place.index)? else { return Ok(None) };
         if batch.images.len() < place.values {
             return Ok(None);
         }
-        if batch.images.len() > place.values || wishes != place.wishes {
+        let part = place.values as f64 / batch.images.len().max(1) as f64;
+        batch.images.truncate(place.values);
+        batch.seconds *= part;
+        for bytes in [&mut batch.online_bytes, &mut batch.offline_bytes] {
+            *bytes = (*bytes as f64 * part).round() as u64;
+        }
+        if !wishes.starts_with(&place.wishes) {
             let what = "holds images of other wishes; choose another folder with --out or --kept, or remove this one";
             return Err(Error::Output { path: self.path.join(Self::file(place.index)), what: what.into() });
         }
@@ -166,7 +174,9 @@ mod tests {
         assert_eq!(again.load(&place(0, 4)).expect("readable"), Some(batch));
         assert!(!again.has(&place(1, 4)).expect("readable"));
         assert!(!again.has(&place(0, 6)).expect("readable"), "the last batch of fewer images is made again");
-        for other in [place(0, 2), Place { wishes: "v".into(), ..place(0, 4) }] {
+        let half = again.load(&place(0, 2)).expect("readable").expect("the first image");
+        assert_eq!((half.images, half.seconds, half.offline_bytes), (vec![0.5, -1.0], 0.625, 1 << 39));
+        for other in [place(0, 2), place(0, 4)].map(|p| Place { wishes: "v".into(), ..p }) {
             let text = again.has(&other).expect_err("other wishes").one_line();
             assert!(text.contains("other wishes") && text.contains("--out"), "{text}");
         }

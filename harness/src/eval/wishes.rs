@@ -54,11 +54,9 @@ pub fn from_file(path: &Path, n: usize) -> Result<Vec<Asked>> {
     Ok(all.into_iter().cycle().take(n).collect())
 }
 
-/// SHA-256 of a list, in hexadecimal.
-pub fn digest(wishes: &[Asked]) -> String {
-    let mut h = Sha256::new();
-    wishes.iter().for_each(|w| h.update(format!("{w:?}\n")));
-    hex(&h.finalize())
+/// Digests of a list, 16 hexadecimal digits of each wish: a list that goes on begins with the same ones.
+pub fn digests(wishes: &[Asked]) -> String {
+    wishes.iter().map(|w| hex(&Sha256::digest(format!("{w:?}"))[..8])).collect()
 }
 
 /// Bytes in hexadecimal.
@@ -88,7 +86,9 @@ mod tests {
         let asked = from_file(&file, 3).expect("two prompts");
         assert_eq!(asked[1], Asked { wish: Wish::Text("a dress".into()), class: Some(3) });
         assert_eq!((asked[0].class, &asked[2]), (None, &asked[0]));
-        assert_ne!(digest(&asked), digest(&asked[..2]));
+        assert!(
+            digests(&asked).starts_with(&digests(&asked[..2])) && !digests(&asked).starts_with(&digests(&asked[1..]))
+        );
         for (text, part) in [("", "holds no prompt"), ("x\ta bag\n", "line 1: \"x\"")] {
             std::fs::write(&file, text).expect("temporary file");
             let message = from_file(&file, 3).expect_err("bad").one_line();
