@@ -9,7 +9,7 @@
 use super::compare::{Message, compare_beside, compare_cost};
 use super::open::{lift_cost, open_cost};
 use super::polynomials::expand;
-use super::softmax::{WEIGHT_FRACTION, WEIGHT_RING};
+use super::softmax::{ABOVE, WEIGHT_FRACTION, WEIGHT_RING};
 use super::{Bits, Cost, Ctx, Error, Window, Wire, lift, open, packed_bytes};
 use crate::gpu::{Buf, Kernel};
 use crate::{args, bufs};
@@ -44,7 +44,8 @@ pub(super) struct Quartic {
 }
 
 impl Quartic {
-    /// For coefficients `c` of a polynomial in `unit` times the wire's integer, and values from `cutoff` to 0.
+    /// For coefficients `c` of a polynomial in `unit` times the wire's integer, as exact as can be from `cutoff` to 0 and valid up
+    /// to [`ABOVE`].
     pub fn new(c: &[f64], unit: f64, cutoff: f64) -> Result<Self, Error> {
         let a = c[4];
         // s in half units of the wire; what this changes in the cubic term goes into the lower ones.
@@ -67,7 +68,7 @@ impl Quartic {
         let odd = c[1] + rest * cubic[1] - 4.0 * a * s.powi(3) - 2.0 * b * s;
         let constant = c[0] + rest * cubic[0] - a * s.powi(4) - b * s * s;
         // S runs from 0 to its value at one of the ends: half of that is taken off. A quarter of the ring must hold it.
-        let top = (s * s).max((cutoff + s).powi(2)) / (unit * unit);
+        let top = (ABOVE + s).powi(2).max((cutoff + s).powi(2)) / (unit * unit);
         let middle = (twice / 2.0).powi(2);
         let offset = (middle - top / 2.0).round();
         // Y = shift + step w. The finest step whose value, less what is cut, needs no more than VALUE bits.

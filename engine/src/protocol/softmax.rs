@@ -64,10 +64,10 @@ impl SoftmaxSpec {
         Ok((self.cutoff()? / self.scale * f64::from(f).exp2()).round() as i64)
     }
 
-    /// Binary logarithm of the bound of a sum of `n` weights: some may exceed 1 by half where the maximum was found too small.
+    /// Binary logarithm of the bound of a sum of `n` weights, which may exceed 1 by [`ABOVE`] in the exponent.
     pub(super) fn sum_bits(&self, n: usize) -> f64 {
         let factor = self.quartic(self.logit_fraction()).ok().flatten().map_or(1.0, |q| q.factor);
-        (n as f64 * 1.5 * factor).log2()
+        (n as f64 * ABOVE.exp() * factor).log2()
     }
 
     /// Bits that the comparisons of a softmax look at, of differences of logits: 13, so many that 2^8 is below their bound
@@ -137,7 +137,8 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
             let low = polynomial(ctx, x, &low, 60, 64)?;
             let high = polynomial(ctx, x, &high, 60, 64)?;
             let square = polynomial(ctx, x, &square, 60, 64)?;
-            let cut = 60 - WEIGHT_FRACTION - 2;
+            // t^2 exceeds 1 where the maximum was found too small.
+            let cut = 60 - WEIGHT_FRACTION - 1;
             let also = [(&high, cut, SERIES_RING), (&square, cut, SERIES_RING)];
             let (bits, w) = compare_and_open(ctx, x, &[threshold], window, &also)?;
             let quartic = polynomial(ctx, &w[1], &[0.0, 0.0, 1.0], 2 * w[1].f, SERIES_PRODUCT)?;
@@ -156,9 +157,12 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
 }
 
 /// Fraction bits of logits for a quartic, once scaled.
-const LOOSE_FRACTION: f64 = 9.2;
+const LOOSE_FRACTION: f64 = 9.0;
 /// Bits with which a quartic's factor is undone.
 const UNDONE: u32 = 8;
+/// By how much a scaled logit may exceed its row's maximum as it was found, by 2^-5 or less a level of the tournament and some
+/// rounding: enough for rows of 2^14. Every exponential holds its values up to there.
+pub(super) const ABOVE: f64 = 0.5;
 /// Binary logarithm of what differences of logits stay below, once scaled.
 const LARGEST: f64 = 8.0;
 const FIRST_FRACTION: u32 = 56;
