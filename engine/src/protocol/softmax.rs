@@ -64,10 +64,11 @@ impl SoftmaxSpec {
         Ok((self.cutoff()? / self.scale * f64::from(f).exp2()).round() as i64)
     }
 
-    /// Binary logarithm of the bound of a sum of `n` weights, which may exceed 1 by [`ABOVE`] in the exponent.
+    /// Binary logarithm of the bound of a sum of `n` weights, all of which exceed 1 where the maximum was found too small.
     pub(super) fn sum_bits(&self, n: usize) -> f64 {
         let factor = self.quartic(self.logit_fraction()).ok().flatten().map_or(1.0, |q| q.factor);
-        (n as f64 * ABOVE.exp() * factor).log2()
+        let above = ABOVE.min((f64::from(n.next_power_of_two().trailing_zeros()) + 2.0) * LEVEL);
+        (n as f64 * above.exp() * factor).log2()
     }
 
     /// Bits that the comparisons of a softmax look at, of differences of logits: 13, so many that 2^8 is below their bound
@@ -160,8 +161,9 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
 const LOOSE_FRACTION: f64 = 9.0;
 /// Bits with which a quartic's factor is undone.
 const UNDONE: u32 = 8;
-/// By how much a scaled logit may exceed its row's maximum as it was found, by 2^-5 or less a level of the tournament and some
-/// rounding: enough for rows of 2^14. Every exponential holds its values up to there.
+/// By how much a scaled logit may exceed its row's maximum as it was found: so much for each level of the tournament and twice
+/// for rounding; in all enough for rows of 2^14. Every exponential holds its values up to there.
+const LEVEL: f64 = 1.0 / 32.0;
 pub(super) const ABOVE: f64 = 0.5;
 /// Binary logarithm of what differences of logits stay below, once scaled.
 const LARGEST: f64 = 8.0;
