@@ -32,7 +32,7 @@ run mini-sd mini-sd-stress 80 $few --approx loose --stress bits:6,bits:4,bits:3,
     --method none,guidance
 run mini-sd mini-sd-stress-snr 80 $few --approx loose --stress bits:3,bits:2,exp-degree:1,degree:2,border:1 \
     --method none,guidance --guidance-weight snr --guidance-cap 0.5 --guidance-eta 0.05,0.1,0.2,0.5
-run mini-sd mini-sd-repair 400 $few --approx loose --stress degree:2,border:1 \
+run mini-sd mini-sd-repair 240 $few --approx loose --stress degree:2,border:1 \
     --method none,guidance --guidance-weight snr --guidance-cap 0.5 --guidance-eta 0.2,0.5
 run mini-sd mini-sd-shares 20 $few --approx loose --mode plain,secure --method none,guidance
 run binary-mnist binary-mnist-20 500 $one --approx exact,precise,loose,cipherdm --method none,guidance
