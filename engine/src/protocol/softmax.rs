@@ -161,9 +161,10 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
 const LOOSE_FRACTION: f64 = 9.0;
 /// Bits with which a quartic's factor is undone.
 const UNDONE: u32 = 8;
-/// By how much a scaled logit may exceed its row's maximum as it was found: so much for each level of the tournament and twice
-/// for rounding; in all enough for rows of 2^14. Every exponential holds its values up to there.
+/// By how much a scaled logit may exceed its row's maximum as it was found, for each level of the tournament and twice for
+/// rounding.
 const LEVEL: f64 = 1.0 / 32.0;
+/// The same in all, for rows of up to 2^14. Every exponential holds its values up to there.
 pub(super) const ABOVE: f64 = 0.5;
 /// Binary logarithm of what differences of logits stay below, once scaled.
 const LARGEST: f64 = 8.0;
