@@ -37,12 +37,18 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 let h3 = (1u << (v >> 12u)) >> 1u;
                 s[%i] = r_xor(s[%i], r_make(h0 | (h1 << 15u) | (h2 << 30u), (h2 >> 2u) | (h3 << 13u)));
 #else
+#ifdef K64
+                let v = r_lo(r_shr(low, 7u * (g >> 1u))) & 127u;
+                let here = select(0u, 1u, (v >> 6u) == (g & 1u));
+                s[%i] = r_xor(s[%i], r_shl(r_of(here), v & 63u));
+#else
                 let v = r_lo(low);
                 let h0 = (1u << (v & 7u)) >> 1u;
                 let h1 = (1u << ((v >> 3u) & 7u)) >> 1u;
                 let h2 = (1u << ((v >> 6u) & 7u)) >> 1u;
                 let h3 = (1u << ((v >> 9u) & 7u)) >> 1u;
                 s[%i] = r_xor(s[%i], r_of(h0 | (h1 << 7u) | (h2 << 14u) | (h3 << 21u)));
+#endif
 #endif
             }
 #end

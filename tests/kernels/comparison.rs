@@ -37,14 +37,19 @@ fn party(first: u32) -> &'static str {
     if first == 1 { "CLIENT" } else { "SERVER" }
 }
 
+/// Windows of one group with digits of 7 bits.
+const WIDE: [(u32, u32); 5] = [(0, 29), (35, 64), (7, 25), (20, 49), (3, 5)];
+
 pub fn compare_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_deal::*;
     let mut all = vec![];
-    for (i, (lo, hi, k)) in WINDOWS.into_iter().enumerate() {
+    let wide = WIDE.map(|(lo, hi)| (lo, hi, 64));
+    for (i, (lo, hi, k)) in WINDOWS.into_iter().chain(wide).enumerate() {
         for turn in 0..3 {
             let n = EIGHTS[(i + 2 * turn) % EIGHTS.len()];
             let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
-            let p = Params { n, groups: groups(lo, hi), lo, hi, n0, n1, n2 };
+            let groups = if k == 64 { 8 } else { groups(lo, hi) };
+            let p = Params { n, groups, lo, hi, n0, n1, n2 };
             let count = n * p.groups;
             let (keys, lam) = (draw.halves(16), draw.words(n));
             let mut msg = poisoned(count * k as usize / 32);
@@ -97,6 +102,28 @@ pub fn compare_leaf(draw: &mut Draw) -> Vec<Case> {
                     Some(leaves) => case.input("leaves", &leaves),
                     None => case,
                 });
+            }
+        }
+    }
+    all
+}
+
+pub fn compare_wide(draw: &mut Draw) -> Vec<Case> {
+    use reference::compare_wide::*;
+    let mut all = vec![];
+    for (i, (lo, hi)) in WIDE.into_iter().enumerate() {
+        for rows in [1, 2, 5] {
+            for first in [0, 1] {
+                let n = EIGHTS[(i + rows) % EIGHTS.len()];
+                let [m0, m1, m2] = [(); 3].map(|_| draw.halves(1)[0]);
+                let p = Params { n, rows, lo, hi, first, m0, m1, m2 };
+                let (keys, delta, thresholds) = (draw.halves(16), draw.words(n), draw.words(rows));
+                let hot = draw.words(8 * n);
+                let (mut msg, mut signs) = (poisoned(rows * n / 4), poisoned(words(n, rows)));
+                compare_wide(&p, &keys, &delta, &thresholds, &hot, [&mut msg, &mut signs]);
+                let case = Case::new("compare_wide", p.args(), words(n, rows));
+                let case = case.input("keys", &keys).input("delta", &delta).input("thresholds", &thresholds);
+                all.push(case.input("hot", &hot).output("msg", &msg).output("signs", &signs));
             }
         }
     }

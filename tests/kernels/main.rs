@@ -66,6 +66,7 @@ kernels! {
     compare_deal: comparison::compare_deal,
     compare_final: comparison::compare_final,
     compare_leaf: comparison::compare_leaf,
+    compare_wide: comparison::compare_wide,
     compare_level: comparison::compare_level,
     compare_products: comparison::compare_products,
     copy: elementwise::copy,

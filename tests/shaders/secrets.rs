@@ -12,6 +12,7 @@ use crate::{Shader, all};
 /// Buffers that both parties know: opened words and bits, thresholds and tables.
 const PUBLIC: &[(&str, &[&str])] = &[
     ("compare_leaf", &["delta", "thresholds"]),
+    ("compare_wide", &["delta", "thresholds"]),
     ("lift", &["delta"]),
     ("piecewise", &["delta", "bits", "table"]),
     ("piecewise_deal", &["table"]),

@@ -3,7 +3,8 @@
 //! `[x < T] = sign(d) ^ sign(l) ^ [d_low < l_low]` with `d = delta - T` public and the mask `l` inside a window of bits.
 //! The low bits are compared digit by digit on dealt one-hots, locally; one exchange of a masked byte combines four
 //! digits, a second one up to four such groups. Digits have 3 bits where four of them suffice, which takes half the
-//! corrections, else 4. The result stays masked: both parties learn `c = b ^ beta`.
+//! corrections, else 4; or 7, whose one-hots are larger, where that saves a round for few elements or bytes for many
+//! thresholds. The result stays masked: both parties learn `c = b ^ beta`.
 
 use super::dealt::Dealt;
 use super::open::Sealed;
@@ -22,17 +23,32 @@ pub struct Window {
     pub hi: u32,
 }
 
-impl Window {
-    /// Groups of four digits below the sign bit.
-    fn groups(self) -> usize {
-        ((self.hi - self.lo - 1).div_ceil(16) as usize).max(1)
-    }
+/// Widest window with one group of digits, and one round less than wider ones: four digits of 7 bits and the sign.
+pub(super) const ONE_GROUP: u32 = 29;
+/// With fewer elements a round counts for more than bytes.
+pub(super) const MANY: usize = 1024;
+/// With more thresholds the larger one-hots of few digits take fewer bytes than the products of many.
+const LEVELS: usize = 8;
 
-    /// Dealt bits of the leaves of one group, a multiple of 4.
-    fn leaf_bits(self) -> u32 {
+/// How the bits of a window below the sign are cut.
+#[derive(Clone, Copy)]
+struct Digits {
+    /// Groups of four digits.
+    groups: usize,
+    /// What is dealt for an element: words, and their bits, a multiple of 4; 64 for digits of 7 bits, whose one-hots have
+    /// two words each.
+    leaves: (usize, u32),
+}
+
+impl Window {
+    fn digits(self, n: usize, thresholds: usize) -> Digits {
         match self.hi - self.lo - 1 {
-            low @ ..=12 => (7 * low.div_ceil(3).max(1)).next_multiple_of(4),
-            _ => 60,
+            low @ ..=12 => Digits { groups: 1, leaves: (1, (7 * low.div_ceil(3).max(1)).next_multiple_of(4)) },
+            17..ONE_GROUP if n < MANY || thresholds > LEVELS => Digits { groups: 1, leaves: (8, 64) },
+            low => {
+                let groups = low.div_ceil(16) as usize;
+                Digits { groups, leaves: (groups, 60) }
+            }
         }
     }
 }
@@ -112,12 +128,13 @@ pub(super) fn compare_beside(
 ) -> Result<(Bits, Vec<Buf>, Vec<Buf>), Error> {
     let Window { lo, hi } = window;
     assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
-    let (n, groups, levels) = (row(x.n), window.groups(), thresholds.len());
+    let (n, levels) = (row(x.n), thresholds.len());
+    let digits = window.digits(n, levels);
+    let (groups, (words_each, leaf_bits)) = (digits.groups, digits.leaves);
     let (rows, party, keys) = (levels * groups, ctx.first(), ctx.keys());
-    let leaf_bits = window.leaf_bits();
-    let leaves = ctx.deal_packed(n * groups, leaf_bits, |ctx, [n0, n1, n2], msg| {
-        let args = args![n: n, groups: groups, lo: lo, hi: hi, n0: n0, n1: n1, n2: n2];
-        let threads = (n * groups).div_ceil(elements_of_block(leaf_bits));
+    let leaves = ctx.deal_packed(n * words_each, leaf_bits, |ctx, [n0, n1, n2], msg| {
+        let args = args![n: n, groups: words_each, lo: lo, hi: hi, n0: n0, n1: n1, n2: n2];
+        let threads = (n * words_each).div_ceil(elements_of_block(leaf_bits));
         let kernel = Kernel::new("compare_deal").bits(leaf_bits);
         Ok(ctx.rec.run(&kernel, args, bufs![keys: &keys, lam: &x.lam, msg: msg], threads)?)
     })?;
@@ -137,23 +154,7 @@ pub(super) fn compare_beside(
         return Ok((bits, vec![], vec![]));
     };
 
-    // Dropping the low bits of delta and mask rounds the difference down or up, at random by its fraction: half a unit of
-    // the window centres what may go wrong.
-    let half = 1i64 << lo >> 1;
-    let t: Vec<u64> = thresholds.iter().map(|t| (t + half) as u64).collect();
-    let t = ctx.rec.upload_slice(&t)?;
-    let mut mine = ctx.rec.alloc(rows * n)?;
-    let signs = ctx.rec.alloc(words(n, rows) * 4)?;
-    let [n0, n1, n2] = leaves.address();
-    let mut read = vec![("keys", &keys), ("delta", x.opened()), ("thresholds", &t), ("msg", &mine), ("signs", &signs)];
-    read.extend(leaves.packed("leaves"));
-    ctx.rec.run(
-        &leaves.kernel("compare_leaf").bits(leaf_bits),
-        args![n: n, groups: groups, rows: rows, lo: lo, hi: hi, first: party, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1,
-            n2: n2],
-        &read,
-        words(n, rows),
-    )?;
+    let (mut mine, signs) = leaf(ctx, x, thresholds, window, digits, &leaves, masks)?;
     let mut messages = vec![(&mine, (rows * n) as u64)];
     messages.extend(beside.iter().map(|(b, n)| (b, *n)));
     let mut first = ctx.exchange(&messages)?;
@@ -198,6 +199,48 @@ pub(super) fn compare_beside(
     Ok((bits, first, last))
 }
 
+/// A party's masked bytes for thresholds and groups, and the signs of the differences.
+fn leaf(
+    ctx: &mut Ctx,
+    x: &Wire,
+    thresholds: &[i64],
+    Window { lo, hi }: Window,
+    Digits { groups, leaves: (words_each, leaf_bits) }: Digits,
+    leaves: &Dealt,
+    [m0, m1, m2]: [u32; 3],
+) -> Result<(Buf, Buf), Error> {
+    // Dropping the low bits of delta and mask rounds the difference down or up, at random by its fraction: half a unit of
+    // the window centres what may go wrong.
+    let half = 1i64 << lo >> 1;
+    let t: Vec<u64> = thresholds.iter().map(|t| (t + half) as u64).collect();
+    let t = ctx.rec.upload_slice(&t)?;
+    let (n, rows, first, keys) = (row(x.n), thresholds.len() * groups, ctx.first(), ctx.keys());
+    let mine = ctx.rec.alloc(rows * n)?;
+    let signs = ctx.rec.alloc(words(n, rows) * 4)?;
+    let mut used = vec![("keys", &keys), ("delta", x.opened()), ("thresholds", &t), ("msg", &mine), ("signs", &signs)];
+    if leaf_bits == 64 {
+        // Every threshold reads them again.
+        let hot = match leaves {
+            Dealt::Stream(nonce) => ctx.stream(n * words_each, 64, 0, *nonce)?,
+            Dealt::Packed(words) => words.clone(),
+        };
+        used.push(("hot", &hot));
+        let args = args![n: n, rows: rows, lo: lo, hi: hi, first: first, m0: m0, m1: m1, m2: m2];
+        ctx.rec.run(&Kernel::new("compare_wide"), args, &used, words(n, rows))?;
+        return Ok((mine, signs));
+    }
+    let [n0, n1, n2] = leaves.address();
+    used.extend(leaves.packed("leaves"));
+    ctx.rec.run(
+        &leaves.kernel("compare_leaf").bits(leaf_bits),
+        args![n: n, groups: groups, rows: rows, lo: lo, hi: hi, first: first, m0: m0, m1: m1, m2: m2, n0: n0, n1: n1,
+            n2: n2],
+        &used,
+        words(n, rows),
+    )?;
+    Ok((mine, signs))
+}
+
 /// Deals the products of the masks at an address, for `rows` rows; where the comparison's result is masked by them, also the
 /// dealer's `beta`.
 fn products(
@@ -220,12 +263,14 @@ fn products(
 /// Cost of [`compare`]: online, each way, 1 byte per element, threshold and group of 16 window bits, a further byte for two
 /// or more groups, and 1 bit (in whole groups of 32 elements); offline 60 bits per element and group (for windows of up to 13 bits
 /// at most 28) plus 16 (24) bits per threshold and group;
-/// 2 rounds, or 3 with several groups. Elements count in whole groups of 8.
+/// 2 rounds, or 3 with several groups. For fewer than 1024 elements or more than 8 thresholds a window of 18 to 29 bits is one
+/// group, with 512 bits per element. Elements count in whole groups of 8.
 pub fn compare_cost(n: usize, thresholds: usize, window: Window) -> Cost {
-    let (n, groups) = (row(n), window.groups());
+    let n = row(n);
+    let Digits { groups, leaves: (words_each, leaf_bits) } = window.digits(n, thresholds);
     let (instances, last) = (n * groups * thresholds, n * thresholds);
     let mut way = (instances + words(n, thresholds) * 4) as u64;
-    let mut offline = packed_bytes(n * groups, window.leaf_bits());
+    let mut offline = packed_bytes(n * words_each, leaf_bits);
     let mut half_rounds = 4;
     if groups > 1 {
         way += last as u64;

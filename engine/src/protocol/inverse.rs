@@ -3,7 +3,7 @@
 //! The half octave of the value is found by parallel comparisons, the value is scaled into [1/sqrt 2, 1), and a cubic is
 //! evaluated there with coefficients that already contain the octave's factor. Source: protocol.md section 7.
 
-use super::compare::compare_cost;
+use super::compare::{MANY, ONE_GROUP, compare_cost};
 use super::open::open_cost;
 use super::piecewise::piecewise_cost;
 use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, compare, open, piecewise, truncate};
@@ -26,8 +26,6 @@ const UNITS: u32 = 10;
 /// Fraction bits of an opened cubic, and its ring: it stays below 8.
 const CUBIC_FRACTION: u32 = 18;
 const CUBIC_RING: u32 = 24;
-/// From so many elements on, bytes and time count for more than a round.
-pub const MANY: usize = 1024;
 
 impl Octaves {
     /// Upper borders of the half octaves, `sqrt 2` apart.
@@ -35,11 +33,12 @@ impl Octaves {
         (1..=2 * (self.hi - self.lo)).map(|i| (self.lo as f64 + i as f64 / 2.0).exp2()).collect()
     }
 
-    /// Nine bits below the smallest value, or as few as four if one group of digits, and a round less, suffices then.
+    /// Nine bits below the smallest value, or as few as four if small digits, or else one group of them, suffice then.
     fn window(self) -> Window {
         let (hi, fine) = (self.hi + 1, self.lo.saturating_sub(9));
-        let short = hi.saturating_sub(17).max(fine);
-        Window { lo: if short + 4 <= self.lo { short } else { fine }, hi }
+        let short = |bits: u32| hi.saturating_sub(bits).max(fine);
+        let lo = [17, ONE_GROUP].map(short).into_iter().find(|lo| lo + 4 <= self.lo);
+        Window { lo: lo.unwrap_or(fine), hi }
     }
 
     /// Largest relative distance from a border at which a comparison may be wrong.
@@ -156,7 +155,7 @@ impl Plan {
 ///   (4.5 times for the reciprocal).
 /// * Error: relative 3e-4 at most (cubic 5e-5, or 1e-4 where the window is short; rounding of the scaled value 2^-13), plus one
 ///   unit of the result.
-/// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for windows of more than 17 bits; for 1024 elements or more one more, in which the
+/// * Cost: see [`inverse_cost`]; 3 rounds, or 4 for values that range over more than 24 octaves; for 1024 elements or more one more, in which the
 ///   cubic is opened and then multiplied by the octave's factor, instead of a cubic for every half octave.
 pub fn inverse(ctx: &mut Ctx, x: &Wire, power: f64, gain: f64, range: Octaves, f: u32) -> Result<Share, Error> {
     let p = plan(power, gain, range, f)?;

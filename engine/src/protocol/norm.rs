@@ -7,9 +7,9 @@ use super::local::{Map, combine_wires};
 use super::multiply::multiply_cost;
 use super::open::{lift_cost, open_cost};
 use super::{
-    Cost, Ctx, Error, Groups, Octaves, Share, Wire, lift, multiply, open, open_all, packed_bytes, reduce, scale,
+    Cost, Ctx, Error, Groups, Octaves, Share, Wire, add, lift, multiply, open, open_all, packed_bytes, reduce,
+    square_sums, truncate,
 };
-use super::{square_sums, truncate};
 use crate::gpu::Buf;
 
 /// Extents and fixed-point format of a normalisation over `[n, positions, channels]` in `groups` groups of channels.
@@ -35,8 +35,8 @@ pub struct NormShape {
 
 /// Fewest fraction bits of the factor `gamma / sqrt(var + eps)`, and fewest significant ones at the largest variance.
 const FACTOR: (i32, i32) = (14, 12);
-/// Significant bits of the mean's factor 1 / len.
-const MEAN: u32 = 20;
+/// Ring of a group's sum once it is almost a mean: that stays below 2^21, and has up to four more fraction bits.
+const MEAN: u32 = 28;
 /// Binary logarithm of the bounds of gamma and of the result.
 const GAMMA: i32 = 3;
 const RESULT: i32 = 6;
@@ -86,20 +86,22 @@ impl NormShape {
         self.f + factor_fraction(self.variance)
     }
 
-    /// Extra bits of the mean: enough for the factor 1 / len to be exact, or to have [`MEAN`] significant ones.
-    fn mean_fraction(&self) -> u32 {
-        let exact = self.group_len().is_power_of_two();
-        log2_len(self.group_len()) + if exact { 0 } else { MEAN }
-    }
-
-    /// Ring in which the sums are multiplied by 1 / len: holds means with these extra bits.
-    fn sum_ring(&self) -> u32 {
-        (self.k + self.mean_fraction().max(1)).next_multiple_of(4).min(64)
-    }
-
-    /// Ring in which the mean is opened.
-    fn mean_ring(&self) -> u32 {
-        self.k.min((64 - self.mean_fraction()) / 4 * 4)
+    /// How a group's mean comes from its sum.
+    fn mean(&self) -> Mean {
+        let (len, spare) = (self.group_len(), (64 - self.k).min(12));
+        let (log, exact) = (len.ilog2(), len.is_power_of_two());
+        let extra = (spare / 3).min(log);
+        let part = |cut: u32, ring: u32, factor| Part { cut, ring: ring.min((self.k - cut) / 4 * 4), factor };
+        if exact {
+            return Mean { parts: vec![part(log - extra, MEAN, 1)], fraction: extra };
+        }
+        // 1 / len in two parts, each of as many bits as the ring has left.
+        let bits = spare - extra;
+        let one = f64::from(bits).exp2();
+        let factor = one * f64::from(log).exp2() / len as f64;
+        let rest = ((factor - factor.round()) * one).round();
+        let fine = part(log - extra + bits, (MEAN - bits).next_multiple_of(4), rest as i64);
+        Mean { parts: vec![part(log - extra, MEAN, factor.round() as i64), fine], fraction: extra + bits }
     }
 
     /// The layer that multiplies the groups' reciprocal deviations by the channels' weights.
@@ -131,6 +133,48 @@ impl NormShape {
     }
 }
 
+/// The mean of a group from its sum S: `sum over parts of factor (S >> cut)`, with some fraction bits more than S.
+struct Mean {
+    parts: Vec<Part>,
+    fraction: u32,
+}
+
+/// Sums without their lowest bits, the ring in which they are opened, and their factor.
+struct Part {
+    cut: u32,
+    ring: u32,
+    factor: i64,
+}
+
+impl Mean {
+    /// What is opened of the sums.
+    fn openings<'a>(&self, sums: &'a Share) -> Vec<(&'a Share, u32, u32)> {
+        self.parts.iter().map(|p| (sums, p.cut, p.ring)).collect()
+    }
+
+    /// The means' wire in Z_2^k of the opened sums.
+    fn of(&self, ctx: &mut Ctx, opened: &[Wire], (k, f): (u32, u32)) -> Result<Wire, Error> {
+        let mut lifted = Vec::with_capacity(opened.len());
+        for wire in opened {
+            lifted.push(lift(ctx, wire, k + self.fraction)?);
+        }
+        let factor = |i: usize| self.parts[i].factor as u64;
+        let mean = match &lifted[..] {
+            [one] => one.clone(),
+            [one, rest] => add(ctx, one, factor(0), rest, factor(1), Map::SAME)?,
+            _ => unreachable!("one part or two"),
+        };
+        open(ctx, &Share { f: f + self.fraction, ..mean }, self.fraction, k)
+    }
+
+    /// Cost for so many groups, but for the first opening's round.
+    fn cost(&self, groups: usize, k: u32) -> Cost {
+        let part = |c, p: &Part| c + open_cost(&[(groups, p.ring)]) + lift_cost(groups, p.ring, k + self.fraction);
+        let first = Cost { half_rounds: 2 * self.parts.len() as u64, ..Cost::default() };
+        self.parts.iter().fold(open_cost(&[(groups, k)]), part) - first
+    }
+}
+
 fn log2_len(len: usize) -> u32 {
     len.next_power_of_two().trailing_zeros()
 }
@@ -144,9 +188,9 @@ fn log2_len(len: usize) -> u32 {
 /// * Range: a variance up to 4 times the declared largest is still safe, with a growing error; beyond, the result is noise.
 ///   Below the smallest the factor is at most 2.5 times the one there. Means below 2^(20 - f) in size for groups of up to
 ///   2^20 elements.
-/// * Error: of the factor, relative 3e-4 plus a unit and a half of its fraction bits; of the mean, a unit of `f` bits.
-/// * Cost: [`normalise_cost`]; a round less where groups have a power of two of elements, because the mean then keeps all
-///   bits of the ring.
+/// * Error: of the factor, relative 3e-4 plus a unit and a half of its fraction bits; of the mean, a unit of `f` bits, and
+///   2^-16 of itself where the ring is one of 52 bits or less and groups have no power of two of elements.
+/// * Cost: [`normalise_cost`]; 8.5 rounds, half a round more for each of what [`inverse`] may need.
 pub fn normalise(
     ctx: &mut Ctx,
     x: &Share,
@@ -163,21 +207,18 @@ pub fn normalise(
     let groups = Groups::channels(s.n, s.positions, s.channels, s.groups);
     let per_group = Map::per_group(s.positions, s.channels, s.groups);
     let x = x.reduced(s.k.max(wire.map_or(0, |w| w.k)));
-    let sums = reduce(ctx, &x, &groups)?;
+    let (mean, sums) = (s.mean(), reduce(ctx, &x, &groups)?);
     let (wire, sums) = match wire {
-        Some(w) => (w.clone(), open(ctx, &sums, 0, s.k)?),
+        Some(w) => (w.clone(), open_all(ctx, &mean.openings(&sums))?),
         None => {
-            let mut both = open_all(ctx, &[(&x, 0, s.k), (&sums, 0, s.k)])?;
-            let sums = both.remove(1);
-            (both.remove(0), sums)
+            let mut what = vec![(&x, 0, s.k)];
+            what.extend(mean.openings(&sums));
+            let mut all = open_all(ctx, &what)?;
+            (all.remove(0), all)
         }
     };
     // Mean, rounded to the wire's units, and the centred wire.
-    let sums = lift(ctx, &sums, s.sum_ring())?;
-    let bits = s.mean_fraction();
-    let mean = scale(ctx, &sums, (f64::from(bits).exp2() / s.group_len() as f64).round() as i64, 0, s.f + bits)?;
-    let mean = open(ctx, &mean, bits, s.mean_ring())?;
-    let mean = widen_wire(ctx, mean, s.k)?;
+    let mean = mean.of(ctx, &sums, (s.k, s.f))?;
     let centred = combine_wires(ctx, &wire, Some((&mean, -1, per_group)), 0)?;
     // Reciprocal deviation of each group.
     let squares = square_sums(ctx, &centred, &groups)?;
@@ -196,30 +237,15 @@ pub fn normalise(
     Ok((y, wire))
 }
 
-/// The mean's wire in the ring of the values: opened again only where truncation left too few bits.
-fn widen_wire(ctx: &mut Ctx, w: Wire, k: u32) -> Result<Wire, Error> {
-    if w.k >= k {
-        return Ok(w);
-    }
-    let lifted = lift(ctx, &w, k)?;
-    open(ctx, &lifted, 0, k)
-}
-
 /// Cost of [`normalise`] when x is not open yet.
 pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
     let s = shape;
     let (n, groups) = (s.n * s.positions * s.channels, s.n * s.groups);
     let layer = s.affine_layer();
-    let mean_ring = s.mean_ring();
     let (gain, octaves, f) = (s.gain(), s.octaves(), factor_fraction(s.variance));
     let narrow = super::inverse::result_ring(-0.5, gain, octaves, f)?;
-    let mut c = open_cost(&[(n, s.k), (groups, s.k)])
-        + lift_cost(groups, s.k, s.sum_ring())
-        + open_cost(&[(groups, mean_ring)]);
-    if mean_ring < s.k {
-        c = c + lift_cost(groups, mean_ring, s.k) + open_cost(&[(groups, s.k)]);
-    }
-    c = c
+    Ok(open_cost(&[(n, s.k)])
+        + s.mean().cost(groups, s.k)
         + Cost { offline: packed_bytes(groups, s.k), ..Cost::default() }
         + open_cost(&[(groups, s.k)])
         + inverse_cost(groups, s.k, -0.5, gain, octaves, f)?
@@ -227,8 +253,7 @@ pub fn normalise_cost(shape: &NormShape) -> Result<Cost, Error> {
         + lift_cost(groups, narrow, 64)
         + linear_cost(&layer, 64)
         + open_cost(&[(layer.output_len(), s.k)])
-        + multiply_cost(n, s.k);
-    Ok(c)
+        + multiply_cost(n, s.k))
 }
 
 /// Truncates a normalised share to `f` fraction bits.

@@ -11,7 +11,11 @@ params!(
 
 /// Bits of a digit in messages of `k` bits.
 pub fn digit(k: u32) -> u32 {
-    if k == 60 { 4 } else { 3 }
+    match k {
+        60 => 4,
+        64 => 7,
+        _ => 3,
+    }
 }
 
 /// Messages of `k` bits.
@@ -19,6 +23,10 @@ pub fn compare_deal(k: u32, p: &Params, keys: &[u32], lam: &[u64], msg: &mut [u3
     let word = |g: usize, t: usize| {
         // The window without its sign bit.
         let low = r_low(r_low(lam[t], p.hi) >> p.lo, p.hi - p.lo - 1);
+        if k == 64 {
+            let digit = low >> (7 * (g / 2)) & 127;
+            return if digit as usize / 64 == g % 2 { 1 << (digit % 64) } else { 0 };
+        }
         let (bits, hot) = (digit(k) as u64, (1 << digit(k)) - 1);
         let v = low >> (16 * g);
         let digits = (0..4).map(|q| (q, v >> (bits * q) & hot)).filter(|(_, digit)| *digit != 0);

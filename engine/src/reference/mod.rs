@@ -37,6 +37,7 @@ pub mod compare_final;
 pub mod compare_leaf;
 pub mod compare_level;
 pub mod compare_products;
+pub mod compare_wide;
 pub mod conv2d;
 pub mod copy;
 pub mod deal;
