@@ -39,8 +39,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #else
 #ifdef K64
                 let v = r_lo(r_shr(low, 7u * (g >> 1u))) & 127u;
-                let here = select(0u, 1u, (v >> 6u) == (g & 1u));
-                s[%i] = r_xor(s[%i], r_shl(r_of(here), v & 63u));
+                let bit = vec2<u32>(1u << (v & 31u));
+                let hot = select(vec2<u32>(0u), bit, vec2<u32>(v >> 5u) == vec2<u32>(0u, 1u) + 2u * (g & 1u));
+                s[%i] = r_xor(s[%i], r_make(hot.x, hot.y));
 #else
                 let v = r_lo(low);
                 let h0 = (1u << (v & 7u)) >> 1u;

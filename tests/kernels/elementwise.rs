@@ -75,18 +75,6 @@ pub fn multiply(draw: &mut Draw) -> Vec<Case> {
     all
 }
 
-pub fn bit(draw: &mut Draw) -> Vec<Case> {
-    use reference::bit::*;
-    let mut all = vec![];
-    for at in 0..64 {
-        let n = draw.pick(&SIZES);
-        let (p, x, mut out) = (Params { n, at }, draw.words(n), poisoned(n));
-        bit(&p, &x, &mut out);
-        all.push(Case::new("bit", p.args(), n).input("x", &x).output("out", &out));
-    }
-    all
-}
-
 pub fn truncate(draw: &mut Draw) -> Vec<Case> {
     use reference::truncate::*;
     let mut all = vec![];
@@ -102,20 +90,46 @@ pub fn truncate(draw: &mut Draw) -> Vec<Case> {
     all
 }
 
+/// Rings of wires, and the bits that are dealt for what lies above them.
+fn lifts(draw: &mut Draw) -> Vec<(u32, u32)> {
+    let widths = (1..=16).map(|quarter| 4 * quarter);
+    widths.flat_map(|bits| [2, draw.within(2..=67 - bits), (67 - bits).min(63)].map(|k| (k, bits))).collect()
+}
+
 pub fn lift(draw: &mut Draw) -> Vec<Case> {
     use reference::lift::*;
     let mut all = vec![];
-    for k in 2..=63 {
-        for first in [0, 1] {
-            let n = draw.pick(&SIZES);
-            let p = Params { n, k, first };
+    for (k, bits) in lifts(draw) {
+        for client in [false, true] {
+            let (n, [n0, n1, n2, block]) = (draw.pick(&SIZES), [(); 4].map(|_| draw.halves(1)[0]));
+            let p = Params { n, k, n0, n1, n2, block: block >> 8 };
             let delta: Vec<u64> = draw.words(n).iter().map(|d| reference::ring::r_low(*d, k)).collect();
-            let [lam, wrap, top] = [(); 3].map(|_| draw.words(n));
+            let (keys, lam) = (draw.halves(16), draw.words(n));
+            let dealt = (!client).then(|| draw.halves(n.div_ceil(8) * bits as usize / 2));
             let mut out = poisoned(n);
-            lift(&p, &delta, &lam, &wrap, &top, &mut out);
-            let case = Case::new("lift", p.args(), n).input("delta", &delta).input("lam", &lam).input("wrap", &wrap);
-            all.push(case.input("top", &top).output("out", &out));
+            lift(bits, &p, &keys, [&delta, &lam], dealt.as_deref(), &mut out);
+            let case = Case::new("lift", p.args(), n.div_ceil(16)).bits(bits).input("delta", &delta);
+            let case = case.input("lam", &lam).output("out", &out);
+            all.push(match dealt {
+                Some(dealt) => case.with("SERVER").input("dealt", &dealt),
+                None => case.with("CLIENT").input("keys", &keys),
+            });
         }
+    }
+    all
+}
+
+pub fn lift_deal(draw: &mut Draw) -> Vec<Case> {
+    use reference::lift_deal::*;
+    let mut all = vec![];
+    for (k, bits) in lifts(draw) {
+        let (n, [n0, n1, n2, block]) = (draw.pick(&SIZES), [(); 4].map(|_| draw.halves(1)[0]));
+        let p = Params { n, k, n0, n1, n2, block: block >> 8 };
+        let (keys, lam) = (draw.halves(16), draw.words(n));
+        let mut msg = poisoned(n.div_ceil(8) * bits as usize / 2);
+        lift_deal(bits, &p, &keys, &lam, &mut msg);
+        let case = Case::new("lift_deal", p.args(), n.div_ceil(16)).bits(bits).input("keys", &keys);
+        all.push(case.input("lam", &lam).output("msg", &msg));
     }
     all
 }

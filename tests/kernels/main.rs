@@ -62,7 +62,6 @@ macro_rules! kernels {
 
 kernels! {
     affine: elementwise::affine,
-    bit: elementwise::bit,
     compare_deal: comparison::compare_deal,
     compare_final: comparison::compare_final,
     compare_leaf: comparison::compare_leaf,
@@ -74,6 +73,7 @@ kernels! {
     encode: elementwise::encode,
     guidance: elementwise::guidance,
     lift: elementwise::lift,
+    lift_deal: elementwise::lift_deal,
     maximum: comparison::maximum,
     maximum_deal: comparison::maximum_deal,
     multiply: elementwise::multiply,

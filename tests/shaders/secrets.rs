@@ -223,7 +223,7 @@ fn written(body: &str) -> BTreeSet<String> {
             {body}
         }}"
     );
-    Walk::new(&Shader::of(Kernel::new("lift"), Form::Portable, text)).run()
+    Walk::new(&Shader::of(Kernel::new("truncate"), Form::Portable, text)).run()
 }
 
 #[test]

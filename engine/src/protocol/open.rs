@@ -1,5 +1,6 @@
 //! Opening a share to a masked wire, and lifting a wire to a larger ring. Source: protocol.md section 3.
 
+use super::compare::row;
 use super::{Cost, Ctx, Error, Share, Wire, packed_bytes};
 use crate::gpu::{Buf, Kernel};
 use crate::{args, streams};
@@ -84,37 +85,35 @@ pub(super) fn carry_bits(k: u32, to: u32) -> u32 {
 /// Share of a wire's signed value in a larger ring Z_2^to.
 ///
 /// * Needs `|x| < 2^(k-2)` and a fresh wire. Exact.
-/// * Cost: 0 online, `2 (to - k)` bits an element offline (rounded up to multiples of 4), 0 rounds.
+/// * Cost: 0 online, `2 (to - k)` bits an element offline (rounded up to multiples of 4), 0 rounds. Elements count in whole
+///   groups of 8.
 pub fn lift(ctx: &mut Ctx, w: &Wire, to: u32) -> Result<Share, Error> {
     assert!(w.fresh && w.k < to, "a fresh wire of fewer than {to} bits");
-    let bits = carry_bits(w.k, to);
-    let part = |ctx: &mut Ctx, at: u32| {
-        ctx.deal(w.n, bits, |rec| {
-            let out = rec.words(w.n)?;
-            rec.run_each(&Kernel::new("bit"), args![at: at], streams![x: &w.lam => 64, out: &out => 64], (w.n, 8))?;
-            Ok(out)
-        })
-    };
-    let wrap = part(ctx, w.k)?;
-    let top = part(ctx, w.k - 1)?;
-    let buf = match (wrap, top) {
-        (Some(wrap), Some(top)) => {
-            let out = ctx.rec.words(w.n)?;
-            let (delta, first) = (w.opened(), ctx.first());
-            ctx.rec.run_each(
-                &Kernel::new("lift"),
-                args![k: w.k, first: first],
-                streams![delta: delta => 64, lam: &w.lam => 64, wrap: &wrap => 64, top: &top => 64, out: &out => 64],
-                (w.n, 8),
-            )?;
+    let (bits, keys, sixteens) = (carry_bits(w.k, to), ctx.keys(), (w.n, 16));
+    let each = 4 * bits as usize;
+    let dealt = ctx.deal_packed(2 * row(w.n), bits, |ctx, [n0, n1, n2], msg| {
+        let args = args![k: w.k, n0: n0, n1: n1, n2: n2];
+        let streams = streams![keys: &keys => 0, lam: &w.lam => 128, msg: msg => each];
+        Ok(ctx.rec.run_each(&Kernel::new("lift_deal").bits(bits), args, streams, sixteens)?)
+    })?;
+    let buf = match dealt {
+        Some(dealt) => {
+            let (out, [n0, n1, n2]) = (ctx.rec.words(w.n)?, dealt.address());
+            let mut streams = streams![delta: w.opened() => 128, lam: &w.lam => 128, out: &out => 128].to_vec();
+            streams.push(match dealt.packed("dealt") {
+                Some((name, msg)) => (name, msg, each),
+                None => ("keys", &keys, 0),
+            });
+            let args = args![k: w.k, n0: n0, n1: n1, n2: n2];
+            ctx.rec.run_each(&dealt.kernel("lift").bits(bits), args, &streams, sixteens)?;
             Some(out)
         }
-        _ => None,
+        None => None,
     };
     Ok(Share { n: w.n, k: to, f: w.f, buf })
 }
 
 /// Cost of [`lift`].
 pub fn lift_cost(n: usize, k: u32, to: u32) -> Cost {
-    Cost { offline: 2 * packed_bytes(n, carry_bits(k, to)), ..Cost::default() }
+    Cost { offline: packed_bytes(2 * row(n), carry_bits(k, to)), ..Cost::default() }
 }

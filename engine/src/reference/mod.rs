@@ -27,7 +27,6 @@ macro_rules! params {
 pub mod activation;
 pub mod add;
 pub mod affine;
-pub mod bit;
 pub mod chacha;
 pub mod chosen;
 pub mod coarse;
@@ -47,6 +46,7 @@ pub mod group_norm;
 pub mod guidance;
 pub mod layer_norm;
 pub mod lift;
+pub mod lift_deal;
 pub mod map;
 pub mod matmul;
 pub mod maximum;
