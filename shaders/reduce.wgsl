@@ -22,9 +22,20 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let j = t / p.parts;
     let base = p.offset + (j / p.jd) * p.jo + (j % p.jd) * p.ji;
     var sum = r_zero();
-    for (var r = t % p.parts; r < p.len; r += p.parts) {
-        let at = base + (r / p.rd) * p.ro + r % p.rd;
+    // Divisions are slow on many adapters: only the first element and the steps divide.
+    let start = t % p.parts;
+    let down = p.parts / p.rd;
+    let right = p.parts - down * p.rd;
+    var row = start / p.rd;
+    var column = start - row * p.rd;
+    for (var r = start; r < p.len; r += p.parts) {
+        let at = base + row * p.ro + column;
         let v = x[at];
+        row += down;
+        column += right;
+        let over = column >= p.rd;
+        row += select(0u, 1u, over);
+        column -= select(0u, p.rd, over);
 #ifdef SQUARE
         sum = r_mac(sum, v, v);
 #else
