@@ -1,6 +1,7 @@
 // Leaves of a comparison with digits of 7 bits, as those of compare_leaf.wgsl: for each threshold and element the masked byte
 // (g0..g3, e0..e3) ^ mask where g = [d < l] and e = [d = l] for each digit of the window of d = delta - T and of the mask l,
-// read off a share of the one-hots: bit v of the words 2 q and 2 q + 1 is [digit q of l is v]. Own masks are drawn as in
+// read off a share of the one-hots: bit v of the words 2 q and 2 q + 1 is [digit q of l is v]. With TWO there are no others
+// than g0, g1, e0 and e1, for windows of 15 bits. Own masks are drawn as in
 // compare_products.wgsl; one thread handles a block of them, 32 elements of a threshold. Writes bytes, and the window's sign
 // bit of d. n is a multiple of 8.
 struct Params { n: u32, rows: u32, lo: u32, hi: u32, first: u32, m0: u32, m1: u32, m2: u32 }
@@ -8,7 +9,7 @@ struct Params { n: u32, rows: u32, lo: u32, hi: u32, first: u32, m0: u32, m1: u3
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> delta: array<V>; // [n]
 @group(0) @binding(3) var<storage, read> thresholds: array<R>; // [rows]
-@group(0) @binding(4) var<storage, read> hot: array<vec2<u32>>; // [8][n]
+@group(0) @binding(4) var<storage, read> hot: array<vec2<u32>>; // [8][n], with TWO [4][n]
 @group(0) @binding(5) var<storage, read_write> msg: array<vec2<u32>>; // [rows][n / 8]
 @group(0) @binding(6) var<storage, read_write> signs: array<u32>; // bits [n / 32 rounded up][rows]
 #import thread
@@ -52,8 +53,11 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 let v = r_lo(r_low(r_shr(r_low(difference, p.hi), p.lo), p.hi - p.lo - 1u));
                 word |= r_bit(difference, p.hi - 1u) << (8u * part + %iu);
                 let e = 8u * at + %iu;
-                bytes[%i] = leaf(e, v & 127u, 0u) | leaf(e, (v >> 7u) & 127u, 1u)
-                    | leaf(e, (v >> 14u) & 127u, 2u) | leaf(e, (v >> 21u) & 127u, 3u);
+                bytes[%i] = leaf(e, v & 127u, 0u) | leaf(e, (v >> 7u) & 127u, 1u);
+#ifdef TWO
+#else
+                bytes[%i] |= leaf(e, (v >> 14u) & 127u, 2u) | leaf(e, (v >> 21u) & 127u, 3u);
+#endif
             }
 #end
             let x = m & vec4<u32>(0xffu);

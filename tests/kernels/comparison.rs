@@ -38,7 +38,7 @@ fn party(first: u32) -> &'static str {
 }
 
 /// Windows of one group with digits of 7 bits.
-const WIDE: [(u32, u32); 5] = [(0, 29), (35, 64), (7, 25), (20, 49), (3, 5)];
+const WIDE: [(u32, u32); 6] = [(0, 29), (35, 64), (7, 25), (20, 49), (3, 5), (1, 14)];
 
 pub fn compare_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::compare_deal::*;
@@ -118,10 +118,12 @@ pub fn compare_wide(draw: &mut Draw) -> Vec<Case> {
                 let [m0, m1, m2] = [(); 3].map(|_| draw.halves(1)[0]);
                 let p = Params { n, rows, lo, hi, first, m0, m1, m2 };
                 let (keys, delta, thresholds) = (draw.halves(16), draw.words(n), draw.words(rows));
-                let hot = draw.words(8 * n);
+                let two = hi - lo <= 15 && first == 1;
+                let hot = draw.words(if two { 4 * n } else { 8 * n });
                 let (mut msg, mut signs) = (poisoned(rows * n / 4), poisoned(words(n, rows)));
                 compare_wide(&p, &keys, &delta, &thresholds, &hot, [&mut msg, &mut signs]);
                 let case = Case::new("compare_wide", p.args(), words(n, rows));
+                let case = if two { case.with("TWO") } else { case };
                 let case = case.input("keys", &keys).input("delta", &delta).input("thresholds", &thresholds);
                 all.push(case.input("hot", &hot).output("msg", &msg).output("signs", &signs));
             }
@@ -179,6 +181,47 @@ pub fn compare_final(draw: &mut Draw) -> Vec<Case> {
                     None => case,
                 });
             }
+        }
+    }
+    all
+}
+
+pub fn pick(draw: &mut Draw) -> Vec<Case> {
+    use reference::pick::*;
+    let mut all = vec![];
+    for n in EIGHTS {
+        for first in [0, 1] {
+            let [n0, n1, n2] = [(); 3].map(|_| draw.halves(1)[0]);
+            let p = Params { n, n0, n1, n2 };
+            let (keys, [mine, theirs]) = (draw.halves(16), [(); 2].map(|_| draw.halves(n / 4)));
+            let signs = draw.halves(words(n, 1));
+            let dealt = (first == 0).then(|| draw.halves(4 * n));
+            let (mut bits, mut chosen) = (poisoned(words(n, 1)), poisoned(n));
+            pick(&p, &keys, [&mine, &theirs, &signs], dealt.as_deref(), &mut bits, &mut chosen);
+            let case = Case::new("pick", p.args(), words(n, 1)).with(party(first)).input("mine", &mine);
+            let case = case.input("theirs", &theirs).input("signs", &signs);
+            let case = case.output("bits", &bits).output("words", &chosen);
+            all.push(match dealt {
+                Some(dealt) => case.input("dealt", &dealt),
+                None => case.input("keys", &keys),
+            });
+        }
+    }
+    all
+}
+
+pub fn pick_deal(draw: &mut Draw) -> Vec<Case> {
+    use reference::pick_deal::*;
+    let mut all = vec![];
+    for n in EIGHTS {
+        for sign in [0, 13, 31, 40] {
+            let [m0, m1, m2, n0, n1, n2] = [(); 6].map(|_| draw.halves(1)[0]);
+            let p = Params { n, sign, m0, m1, m2, n0, n1, n2 };
+            let (keys, lam) = (draw.halves(16), draw.words(n));
+            let mut msg = poisoned(4 * n);
+            pick_deal(&p, &keys, &lam, &mut msg);
+            let case = Case::new("pick_deal", p.args(), words(n, 1)).input("keys", &keys).input("lam", &lam);
+            all.push(case.output("msg", &msg));
         }
     }
     all

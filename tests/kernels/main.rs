@@ -66,6 +66,8 @@ kernels! {
     compare_final: comparison::compare_final,
     compare_leaf: comparison::compare_leaf,
     compare_wide: comparison::compare_wide,
+    pick: comparison::pick,
+    pick_deal: comparison::pick_deal,
     compare_level: comparison::compare_level,
     compare_products: comparison::compare_products,
     copy: elementwise::copy,

@@ -183,7 +183,7 @@ fn reciprocal_and_inverse_square_root() {
 #[test]
 fn maximum_of_rows() {
     let world = World::new(7);
-    for (rows, cols) in [(33, 49), (5, 2), (4, 1), (3, 64), (2, 7)] {
+    for (rows, cols) in [(33, 49), (5, 2), (4, 1), (3, 64), (2, 7), (300, 41)] {
         let n = rows * cols;
         let x = uniform(&world, "values", n, 1 << 13);
         for shift in [0, 1, 5] {

@@ -32,13 +32,16 @@ const LEVELS: usize = 8;
 
 /// How the bits of a window below the sign are cut.
 #[derive(Clone, Copy)]
-struct Digits {
+pub(super) struct Digits {
     /// Groups of four digits.
     groups: usize,
     /// What is dealt for an element: words, and their bits, a multiple of 4; 64 for digits of 7 bits, whose one-hots have
     /// two words each.
-    leaves: (usize, u32),
+    pub(super) leaves: (usize, u32),
 }
+
+/// Two digits of 7 bits, for windows of up to 15 bits whose bytes [`super::maximum()`] takes as they are.
+pub(super) const TWO: Digits = Digits { groups: 1, leaves: (4, 64) };
 
 impl Window {
     fn digits(self, n: usize, thresholds: usize) -> Digits {
@@ -126,18 +129,12 @@ pub(super) fn compare_beside(
     beside: Vec<Message>,
     then: impl FnOnce(&mut Ctx, &[Buf]) -> Result<Vec<Message>, Error>,
 ) -> Result<(Bits, Vec<Buf>, Vec<Buf>), Error> {
-    let Window { lo, hi } = window;
-    assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
+    let hi = window.hi;
     let (n, levels) = (row(x.n), thresholds.len());
     let digits = window.digits(n, levels);
-    let (groups, (words_each, leaf_bits)) = (digits.groups, digits.leaves);
+    let groups = digits.groups;
     let (rows, party, keys) = (levels * groups, ctx.first(), ctx.keys());
-    let leaves = ctx.deal_packed(n * words_each, leaf_bits, |ctx, [n0, n1, n2], msg| {
-        let args = args![n: n, groups: words_each, lo: lo, hi: hi, n0: n0, n1: n1, n2: n2];
-        let threads = (n * words_each).div_ceil(elements_of_block(leaf_bits));
-        let kernel = Kernel::new("compare_deal").bits(leaf_bits);
-        Ok(ctx.rec.run(&kernel, args, bufs![keys: &keys, lam: &x.lam, msg: msg], threads)?)
-    })?;
+    let leaves = deal_leaves(ctx, x, window, digits)?;
     let beta = ctx.rec.alloc(words(n, levels) * 4)?;
     let [m0, m1, m2] = ctx.mask_address();
     let masks = [m0, m1, m2];
@@ -199,8 +196,24 @@ pub(super) fn compare_beside(
     Ok((bits, first, last))
 }
 
+/// Deals the one-hots of a window's digits.
+pub(super) fn deal_leaves(
+    ctx: &mut Ctx,
+    x: &Wire,
+    Window { lo, hi }: Window,
+    Digits { leaves: (each, k), .. }: Digits,
+) -> Result<Option<Dealt>, Error> {
+    assert!(hi <= x.k && hi > lo + 1, "window {lo}..{hi} of a wire of {} bits", x.k);
+    let (n, keys) = (row(x.n), ctx.keys());
+    ctx.deal_packed(n * each, k, |ctx, [n0, n1, n2], msg| {
+        let args = args![n: n, groups: each, lo: lo, hi: hi, n0: n0, n1: n1, n2: n2];
+        let (kernel, threads) = (Kernel::new("compare_deal").bits(k), (n * each).div_ceil(elements_of_block(k)));
+        Ok(ctx.rec.run(&kernel, args, bufs![keys: &keys, lam: &x.lam, msg: msg], threads)?)
+    })
+}
+
 /// A party's masked bytes for thresholds and groups, and the signs of the differences.
-fn leaf(
+pub(super) fn leaf(
     ctx: &mut Ctx,
     x: &Wire,
     thresholds: &[i64],
@@ -226,7 +239,9 @@ fn leaf(
         };
         used.push(("hot", &hot));
         let args = args![n: n, rows: rows, lo: lo, hi: hi, first: first, m0: m0, m1: m1, m2: m2];
-        ctx.rec.run(&Kernel::new("compare_wide"), args, &used, words(n, rows))?;
+        let kernel = Kernel::new("compare_wide");
+        let kernel = if words_each == TWO.leaves.0 { kernel.with("TWO") } else { kernel };
+        ctx.rec.run(&kernel, args, &used, words(n, rows))?;
         return Ok((mine, signs));
     }
     let [n0, n1, n2] = leaves.address();

@@ -8,7 +8,7 @@ params!(
     Params { n: usize, rows: usize, lo: u32, hi: u32, first: u32, m0: u32, m1: u32, m2: u32 }
 );
 
-/// `hot` holds a share of the digits' one-hots.
+/// `hot` holds a share of the one-hots of 4 digits, with `TWO` of 2.
 pub fn compare_wide(
     p: &Params,
     keys: &[u32],
@@ -25,7 +25,7 @@ pub fn compare_wide(
         signs[e / 32 * p.rows + row] |= r_bit(difference, p.hi - 1) << (e % 32);
         let v = r_low(r_low(difference, p.hi) >> p.lo, p.hi - p.lo - 1);
         let mut byte = 0;
-        for q in 0..4 {
+        for q in 0..hot.len() / p.n / 2 {
             // Bit j is [l = j].
             let hot = |j: usize| (hot[(2 * q + j / 64) * p.n + e] >> (j % 64) & 1) as u32;
             let digit = (v >> (7 * q)) as usize & 127;

@@ -55,6 +55,8 @@ pub mod multiply;
 pub mod open;
 pub mod pack;
 pub mod pairs;
+pub mod pick;
+pub mod pick_deal;
 pub mod piecewise;
 pub mod piecewise_deal;
 pub mod pool;
