@@ -65,7 +65,7 @@ impl Times {
 }
 
 /// Both ends send, then receive, as in an opening.
-fn exchange(channel: &mut dyn Channel, rounds: usize) {
+fn exchange(channel: &dyn Channel, rounds: usize) {
     for _ in 0..rounds {
         channel.send(Address::default(), vec![1; EXCHANGE.1]).unwrap();
         channel.recv(Address::default()).unwrap();
@@ -78,22 +78,22 @@ fn measure(link: Option<Link>) -> Times {
     let listener = Listener::bind("127.0.0.2:0").unwrap();
     let near = connect(&listener.local_addr().to_string(), "server", &opts).unwrap();
     let far = listener.accept("client", &opts).unwrap();
-    let [mut near, mut far] = [near, far].map(|c| link.into_iter().fold(c, shaped));
+    let [near, far] = [near, far].map(|c| link.into_iter().fold(c, shaped));
     thread::scope(|s| {
         s.spawn(move || {
-            exchange(&mut far, 2);
+            exchange(&*far, 2);
             STREAM.iter().for_each(|_| drop(far.recv(at).unwrap()));
             far.send(at, vec![]).unwrap();
-            exchange(&mut far, EXCHANGE.0);
+            exchange(&*far, EXCHANGE.0);
         });
         // TCP finds out how much it may send at once.
-        exchange(&mut near, 2);
+        exchange(&*near, 2);
         let start = Instant::now();
         STREAM.iter().for_each(|n| near.send(at, vec![1; *n]).unwrap());
         near.recv(at).unwrap();
         let stream = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        exchange(&mut near, EXCHANGE.0);
+        exchange(&*near, EXCHANGE.0);
         Times { stream, exchange: start.elapsed().as_secs_f64() }
     })
 }

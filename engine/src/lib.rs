@@ -15,6 +15,7 @@
 //! Security: semi-honest roles of which no two work together. What each learns stands in the README; a protocol that shows
 //! more than shares and masked values says so in its documentation.
 pub mod approx;
+mod clock;
 pub mod correlated;
 pub mod exec;
 pub mod functions;

@@ -13,7 +13,7 @@ use crate::net::Address;
 
 /// Where something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub enum Place {
     /// On the processor that prepares and collects work.
     Host,
     /// On the device.
@@ -26,7 +26,9 @@ pub enum Lane {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Where.
-    pub lane: Lane,
+    pub place: Place,
+    /// For which of the tiles in flight: its lane, 0 where there is one only.
+    pub lane: usize,
     /// What: a kernel with its switches, `exchange`, `corrections`, ..
     pub name: String,
     /// Step of the schedule, where it has one.
@@ -42,12 +44,18 @@ pub struct Event {
 /// Events of a running trace.
 pub(crate) struct Trace {
     origin: Instant,
+    pub(crate) lane: usize,
     pub(crate) events: Vec<Event>,
 }
 
 impl Trace {
     pub(crate) fn new(origin: Instant) -> Self {
-        Self { origin, events: vec![] }
+        Self { origin, lane: 0, events: vec![] }
+    }
+
+    /// An empty trace of another lane, with the same origin.
+    pub(crate) fn beside(&self, lane: usize) -> Self {
+        Self { origin: self.origin, lane, events: vec![] }
     }
 
     /// Time since the origin.
@@ -56,8 +64,8 @@ impl Trace {
     }
 
     /// Notes what began at `start` and has just ended.
-    pub(crate) fn note(&mut self, lane: Lane, name: &str, at: Option<Address>, bytes: u64, start: Instant) {
-        let event = Event { lane, name: name.into(), at, bytes, start: self.at(start), length: start.elapsed() };
-        self.events.push(event);
+    pub(crate) fn note(&mut self, place: Place, name: &str, at: Option<Address>, bytes: u64, start: Instant) {
+        let (lane, start, length) = (self.lane, self.at(start), start.elapsed());
+        self.events.push(Event { place, lane, name: name.into(), at, bytes, start, length });
     }
 }

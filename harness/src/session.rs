@@ -32,11 +32,11 @@ const PREPARES: u8 = 2;
 const OTHER_MAXIMUM: u8 = 3;
 
 impl Request {
-    fn send(&self, ch: &mut dyn Channel) -> Result<()> {
+    fn send(&self, ch: &dyn Channel) -> Result<()> {
         Ok(send_setup(ch, 1, serde_json::to_vec(self)?)?)
     }
 
-    fn receive(ch: &mut dyn Channel) -> Result<Self> {
+    fn receive(ch: &dyn Channel) -> Result<Self> {
         let bytes = recv_setup(ch, 1)?;
         serde_json::from_slice(&bytes).map_err(|e| format!("{} sent no readable job: {e}", ch.peer()).into())
     }
@@ -64,8 +64,8 @@ pub struct Ready {
 struct Unprepared;
 
 impl Ready {
-    fn peer(&mut self) -> &mut dyn Channel {
-        &mut **self.secure.ctx.peer().expect("a party has a peer")
+    fn peer(&self) -> &dyn Channel {
+        self.secure.ctx.peer().expect("a party has a peer")
     }
 
     /// Prepares a portion at the server, which may take longer than a client would wait for a silent server: `work` calls what
@@ -94,12 +94,12 @@ impl Ready {
     }
 }
 
-fn introduce(ch: &mut dyn Channel, role: Role) -> Result<()> {
+fn introduce(ch: &dyn Channel, role: Role) -> Result<()> {
     Ok(send_setup(ch, 0, vec![role as u8])?)
 }
 
 fn greet(
-    ch: &mut dyn Channel,
+    ch: &dyn Channel,
     role: Role,
     session: [u8; 16],
     fingerprint: [u8; 32],
@@ -110,7 +110,7 @@ fn greet(
     Ok(handshake(ch, &hello, expect)?.session)
 }
 
-fn receive_key(ch: &mut dyn Channel) -> Result<([u8; 16], Key)> {
+fn receive_key(ch: &dyn Channel) -> Result<([u8; 16], Key)> {
     let bytes = recv_setup(ch, 2)?;
     let bytes: [u8; 48] = bytes.try_into().map_err(|_| "the dealer sent no key; do all roles run the same version?")?;
     let (mut session, mut key) = ([0; 16], [0; 32]);
@@ -133,9 +133,9 @@ pub fn client(
     accepted: &mut dyn FnMut([u8; 32]) -> Result<()>,
 ) -> Result<Ready> {
     let (architecture, plans) = request.plan()?;
-    let mut s = net::connect(server, "server", opts)?;
-    request.send(&mut *s)?;
-    match recv_setup(&mut *s, 3)?.as_slice() {
+    let s = net::connect(server, "server", opts)?;
+    request.send(&*s)?;
+    match recv_setup(&*s, 3)?.as_slice() {
         [ACCEPTED, digest @ ..] if digest.len() == 32 => {
             let mut weights = [0; 32];
             weights.copy_from_slice(digest);
@@ -150,13 +150,13 @@ pub fn client(
         }
         _ => return Err("the server sent no readable answer; do all roles run the same version?".into()),
     }
-    let mut d = net::connect(dealer, "dealer", opts)?;
-    introduce(&mut *d, Role::Client)?;
-    request.send(&mut *d)?;
-    let (session, key) = receive_key(&mut *d)?;
+    let d = net::connect(dealer, "dealer", opts)?;
+    introduce(&*d, Role::Client)?;
+    request.send(&*d)?;
+    let (session, key) = receive_key(&*d)?;
     let print = plans.fingerprint();
-    greet(&mut *d, Role::Client, session, print, &request, Role::Dealer)?;
-    greet(&mut *s, Role::Client, session, print, &request, Role::Server)?;
+    greet(&*d, Role::Client, session, print, &request, Role::Dealer)?;
+    greet(&*s, Role::Client, session, print, &request, Role::Server)?;
     d.flush()?;
     let setup = sent(&[&*d, &*s]);
     let links = Links { peer: Some(s), corrections: None };
@@ -176,31 +176,31 @@ fn other_maximum(who: &str, asked: Max) -> EngineError {
 /// takes part in no session whose row maxima are found in another way than its own setting.
 pub fn server(
     gpu: Arc<Gpu>,
-    mut client: Box<dyn Channel>,
+    client: Box<dyn Channel>,
     dealer: &str,
     (own, maximum): (&OpenModel, Max),
     opts: &TcpOptions,
 ) -> Result<Ready> {
-    let request = Request::receive(&mut *client)?;
+    let request = Request::receive(&*client)?;
     if request.maximum != maximum {
-        send_setup(&mut *client, 3, vec![OTHER_MAXIMUM])?;
+        send_setup(&*client, 3, vec![OTHER_MAXIMUM])?;
         return Err(other_maximum("this server", request.maximum));
     }
     let (architecture, plans) = request.plan()?;
     if !own.architecture.agrees(&architecture, &request) {
-        send_setup(&mut *client, 3, vec![REFUSED])?;
+        send_setup(&*client, 3, vec![REFUSED])?;
         let files = request.files();
         return Err(
             format!("the client asks for another model than this server has; give both the same {files}").into()
         );
     }
-    send_setup(&mut *client, 3, [&[ACCEPTED][..], &own.digest()?].concat())?;
-    let mut d = net::connect(dealer, "dealer", opts)?;
-    introduce(&mut *d, Role::Server)?;
-    let (session, key) = receive_key(&mut *d)?;
+    send_setup(&*client, 3, [&[ACCEPTED][..], &own.digest()?].concat())?;
+    let d = net::connect(dealer, "dealer", opts)?;
+    introduce(&*d, Role::Server)?;
+    let (session, key) = receive_key(&*d)?;
     let print = plans.fingerprint();
-    greet(&mut *d, Role::Server, session, print, &request, Role::Dealer)?;
-    greet(&mut *client, Role::Server, session, print, &request, Role::Client)?;
+    greet(&*d, Role::Server, session, print, &request, Role::Dealer)?;
+    greet(&*client, Role::Server, session, print, &request, Role::Client)?;
     let setup = sent(&[&*d, &*client]);
     let links = Links { peer: Some(client), corrections: Some(d) };
     let ctx = Ctx::new(Role::Server, Recorder::new(gpu), links, [None, Some(key)])?;
@@ -220,8 +220,8 @@ pub fn dealer(
         // Nobody need come; but where one party is, the other is due.
         let waits = client.is_some() || server.is_some();
         let opts = TcpOptions { accept_timeout: waits.then_some(opts.stall), ..opts.clone() };
-        let mut ch = listener.accept("client or server", &opts)?;
-        let role = recv_setup(&mut *ch, 0)?;
+        let ch = listener.accept("client or server", &opts)?;
+        let role = recv_setup(&*ch, 0)?;
         let slot = match role.as_slice() {
             [r] if *r == Role::Client as u8 => &mut client,
             [r] if *r == Role::Server as u8 => &mut server,
@@ -234,7 +234,7 @@ pub fn dealer(
         }
     }
     let (Some(mut c), Some(mut s)) = (client, server) else { unreachable!("the loop ends with both") };
-    let mut request = Request::receive(&mut *c)?;
+    let mut request = Request::receive(&*c)?;
     request.maximum = maximum;
     let (architecture, plans) = request.plan()?;
     let mut session = [0u8; 16];
@@ -245,13 +245,13 @@ pub fn dealer(
             Some(seed) => Key::for_tests(seed, party),
             None => Key::random()?,
         };
-        send_setup(&mut **ch, 2, [&session[..], &key.0[..]].concat())?;
+        send_setup(&**ch, 2, [&session[..], &key.0[..]].concat())?;
         keys[usize::from(party)] = Some(key);
     }
     let print = plans.fingerprint();
     // Both hear what differs before either is left alone.
-    let greeted = greet(&mut *c, Role::Dealer, session, print, &request, Role::Client);
-    greet(&mut *s, Role::Dealer, session, print, &request, Role::Server)?;
+    let greeted = greet(&*c, Role::Dealer, session, print, &request, Role::Client);
+    greet(&*s, Role::Dealer, session, print, &request, Role::Server)?;
     greeted?;
     c.flush()?;
     let setup = sent(&[&*c, &*s]);

@@ -1,6 +1,7 @@
 //! Messages that come late change nothing; messages that are damaged, lost or not expected end the run with an error that
 //! names the step, at both parties, and with no panic.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use masque_engine::correlated::Scope;
@@ -28,23 +29,27 @@ type Ends = (Role, &'static str);
 /// An end of a channel that, when it has sent `left` messages, sends one under a wrong address, or nothing ever after.
 struct Misled {
     inner: Box<dyn Channel>,
-    left: u64,
+    left: Mutex<u64>,
     mute: bool,
 }
 
 impl Channel for Misled {
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
-        let wrong = self.left == 0;
-        if wrong && self.mute {
-            return Ok(());
-        }
-        self.left = self.left.wrapping_sub(1);
+    fn send(&self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
+        let wrong = {
+            let mut left = self.left.lock().unwrap();
+            let wrong = *left == 0;
+            if wrong && self.mute {
+                return Ok(());
+            }
+            *left = left.wrapping_sub(1);
+            wrong
+        };
         self.inner.send(if wrong { Address { node: at.node + 1, ..at } } else { at }, payload)
     }
-    fn recv(&mut self, at: Address) -> Result<Vec<u8>, NetError> {
+    fn recv(&self, at: Address) -> Result<Vec<u8>, NetError> {
         self.inner.recv(at)
     }
-    fn flush(&mut self) -> Result<(), NetError> {
+    fn flush(&self) -> Result<(), NetError> {
         self.inner.flush()
     }
     fn counters(&self) -> Counters {
@@ -53,7 +58,7 @@ impl Channel for Misled {
     fn peer(&self) -> &str {
         self.inner.peer()
     }
-    fn shape(&mut self, link: Link) {
+    fn shape(&self, link: Link) {
         self.inner.shape(link);
     }
 }
@@ -100,14 +105,16 @@ fn faults_name_the_step_at_both_parties() {
         ("lost to the server", SERVER, |c| Box::new(Intercept::new(c).lose(4))),
         ("a lost correction", CORRECTIONS, |c| Box::new(Intercept::new(c).lose(4))),
         ("lost one-way weights", CLIENT, |c| Box::new(Intercept::new(c).lose(9))),
-        ("misled by the client", CLIENT, |c| Box::new(Misled { inner: c, left: 5, mute: false })),
-        ("misled by the server", SERVER, |c| Box::new(Misled { inner: c, left: 5, mute: false })),
-        ("misled by the dealer", (Role::Dealer, "server"), |c| Box::new(Misled { inner: c, left: 5, mute: false })),
+        ("misled by the client", CLIENT, |c| Box::new(Misled { inner: c, left: Mutex::new(5), mute: false })),
+        ("misled by the server", SERVER, |c| Box::new(Misled { inner: c, left: Mutex::new(5), mute: false })),
+        ("misled by the dealer", (Role::Dealer, "server"), |c| {
+            Box::new(Misled { inner: c, left: Mutex::new(5), mute: false })
+        }),
         ("closed by the client", CLIENT, |c| Box::new(Intercept::new(c).close_after(6))),
         ("closed by the server", SERVER, |c| Box::new(Intercept::new(c).close_after(6))),
         ("closed at once", SERVER, |c| Box::new(Intercept::new(c).close_after(0))),
         ("corrections closed", CORRECTIONS, |c| Box::new(Intercept::new(c).close_after(6))),
-        ("silence of the server", SERVER, |c| Box::new(Misled { inner: c, left: 5, mute: true })),
+        ("silence of the server", SERVER, |c| Box::new(Misled { inner: c, left: Mutex::new(5), mute: true })),
     ];
     // A first run compiles the kernels, so that none of the others stalls.
     let world = World::new(90);

@@ -6,6 +6,7 @@ mod basics;
 mod conv;
 mod faults;
 mod forms;
+mod lanes;
 mod linear;
 mod norm;
 mod programs;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use masque_engine::protocol::{Role, Window, compare, open};
 use masque_engine::testing::World;
-use masque_engine::trace::{Event, Lane};
+use masque_engine::trace::{Event, Place};
 
 #[test]
 fn a_trace_holds_kernels_exchanges_and_waits() {
@@ -23,28 +23,28 @@ fn a_trace_holds_kernels_exchanges_and_waits() {
     });
     let end = origin.elapsed() + Duration::from_millis(1);
     for (role, events) in [out.client, out.server, out.dealer] {
-        let count = |lane, name: &str| {
-            events.iter().filter(|e: &&Event| e.lane == lane && e.name.split(", ").any(|n| n == name)).count()
+        let count = |place, name: &str| {
+            events.iter().filter(|e: &&Event| e.place == place && e.name.split(", ").any(|n| n == name)).count()
         };
         println!("{role:?}: {} events", events.len());
         assert!(events.iter().all(|e| e.start + e.length <= end), "{role:?}: an event after the end");
         assert!(events.windows(2).all(|w| w[0].start <= w[1].start), "{role:?}: out of order");
-        assert!(count(Lane::Host, "read back") > 0, "{role:?}: read-backs");
+        assert!(count(Place::Host, "read back") > 0, "{role:?}: read-backs");
         match role {
             Role::Dealer => {
                 for kernel in ["compare_deal K60", "compare_products K16"] {
-                    assert_eq!(count(Lane::Device, kernel), 1, "{kernel}");
+                    assert_eq!(count(Place::Device, kernel), 1, "{kernel}");
                 }
-                assert_eq!(count(Lane::Network, "corrections"), 1);
+                assert_eq!(count(Place::Network, "corrections"), 1);
             }
             _ => {
                 let party = if role == Role::Client { "compare_leaf CLIENT K60" } else { "compare_leaf K60 SERVER" };
-                assert_eq!(count(Lane::Device, party), 1, "{role:?}: kernels");
-                assert_eq!(count(Lane::Network, "exchange"), 3, "{role:?}: exchanges");
+                assert_eq!(count(Place::Device, party), 1, "{role:?}: kernels");
+                assert_eq!(count(Place::Network, "exchange"), 3, "{role:?}: exchanges");
                 let bytes: u64 = events.iter().filter(|e| e.name == "exchange").map(|e| e.bytes).sum();
                 // The bits of 32 whole groups of 32.
                 assert_eq!(bytes, 3000 + 1000 + 128, "{role:?}: bytes");
-                assert_eq!(count(Lane::Network, "corrections"), if role == Role::Server { 2 } else { 0 }, "{role:?}");
+                assert_eq!(count(Place::Network, "corrections"), if role == Role::Server { 2 } else { 0 }, "{role:?}");
             }
         }
     }

@@ -20,14 +20,14 @@ struct Sender {
 }
 
 impl Channel for Sender {
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
+    fn send(&self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
         self.log.lock().unwrap().push(Received { at, payload: payload.clone() });
         self.inner.send(at, payload)
     }
-    fn recv(&mut self, at: Address) -> Result<Vec<u8>, NetError> {
+    fn recv(&self, at: Address) -> Result<Vec<u8>, NetError> {
         self.inner.recv(at)
     }
-    fn flush(&mut self) -> Result<(), NetError> {
+    fn flush(&self) -> Result<(), NetError> {
         self.inner.flush()
     }
     fn counters(&self) -> Counters {
@@ -36,7 +36,7 @@ impl Channel for Sender {
     fn peer(&self) -> &str {
         self.inner.peer()
     }
-    fn shape(&mut self, link: Link) {
+    fn shape(&self, link: Link) {
         self.inner.shape(link);
     }
 }

@@ -11,6 +11,12 @@ pub(super) struct Pool {
     device: wgpu::Device,
     limit: u64,
     free: Mutex<Free>,
+    memory: Arc<Memory>,
+}
+
+/// Bytes that pools of one role have allocated: now, and most at any time.
+#[derive(Default)]
+struct Memory {
     allocated: AtomicU64,
     peak: AtomicU64,
 }
@@ -66,24 +72,29 @@ pub(super) fn size_class(bytes: u64) -> u64 {
 
 impl Pool {
     pub(super) fn new(device: wgpu::Device, limit: u64) -> Self {
-        Self { device, limit, free: Mutex::default(), allocated: AtomicU64::new(0), peak: AtomicU64::new(0) }
+        Self { device, limit, free: Mutex::default(), memory: Arc::default() }
+    }
+
+    /// Another pool, whose memory is counted with this one's.
+    pub(super) fn beside(&self) -> Self {
+        Self { device: self.device.clone(), limit: self.limit, free: Mutex::default(), memory: self.memory.clone() }
     }
 
     pub(super) fn peak(&self) -> u64 {
-        self.peak.load(Ordering::Relaxed)
+        self.memory.peak.load(Ordering::Relaxed)
     }
 
     /// Before something new is allocated: gives up free memory beyond what is worth keeping.
     fn trim(&self) {
         let mut free = self.free.lock().expect("buffer pool");
-        let used = self.allocated.load(Ordering::Relaxed) - free.bytes;
+        let used = self.memory.allocated.load(Ordering::Relaxed) - free.bytes;
         let freed = free.trim((used / 4).clamp(KEPT.0, KEPT.1));
-        self.allocated.fetch_sub(freed, Ordering::Relaxed);
+        self.memory.allocated.fetch_sub(freed, Ordering::Relaxed);
     }
 
     fn count(&self, size: u64) {
-        let now = self.allocated.fetch_add(size, Ordering::Relaxed) + size;
-        self.peak.fetch_max(now, Ordering::Relaxed);
+        let now = self.memory.allocated.fetch_add(size, Ordering::Relaxed) + size;
+        self.memory.peak.fetch_max(now, Ordering::Relaxed);
     }
 
     /// A buffer of at least `bytes` bytes with unspecified contents.
@@ -146,7 +157,7 @@ impl Drop for Inner {
         if self.reusable {
             self.pool.free.lock().expect("buffer pool").put(self.buffer.clone());
         } else {
-            self.pool.allocated.fetch_sub(size, Ordering::Relaxed);
+            self.pool.memory.allocated.fetch_sub(size, Ordering::Relaxed);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! shader itself ([`shader`]), so a call names them and nothing is declared twice.
 
 mod adapter;
+mod beside;
 mod budget;
 mod buffer;
 mod each;

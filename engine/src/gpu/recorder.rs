@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::buffer::{Pool, size_class};
 use super::stamps::{Pass, Tracer};
 use super::{Buf, Gpu, GpuError, Kernel, Pipeline};
+use crate::clock::Clock;
 use crate::net::Address;
-use crate::trace::{Event, Lane};
+use crate::trace::{Event, Place};
 
 /// One 32-bit parameter word, or two for a ring constant.
 #[derive(Clone, Copy, Debug)]
@@ -75,34 +76,38 @@ const ROW: u32 = 32768;
 /// the pool may still be read by work this recorder has not submitted yet.
 pub struct Recorder {
     gpu: Arc<Gpu>,
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     pending: Vec<Dispatch>,
     params: Vec<u8>,
     arena: wgpu::Buffer,
     staging: Vec<wgpu::Buffer>,
-    busy: Duration,
-    dispatches: u64,
-    tracer: Option<Box<Tracer>>,
+    pub(super) busy: Arc<Clock>,
+    pub(super) dispatches: u64,
+    pub(super) tracer: Option<Box<Tracer>>,
 }
 
 impl Recorder {
     /// A recorder for the device.
     pub fn new(gpu: Arc<Gpu>) -> Self {
+        let pool = Pool::new(gpu.device.clone(), gpu.limits.max_buffer_size);
+        Self::with(gpu, pool, Arc::default())
+    }
+
+    pub(super) fn with(gpu: Arc<Gpu>, pool: Pool, busy: Arc<Clock>) -> Self {
         let arena = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
             size: (SLOT * SLOTS) as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let pool = Arc::new(Pool::new(gpu.device.clone(), gpu.limits.max_buffer_size));
         Self {
             gpu,
-            pool,
+            pool: Arc::new(pool),
             pending: vec![],
             params: vec![],
             arena,
             staging: vec![],
-            busy: Duration::ZERO,
+            busy,
             dispatches: 0,
             tracer: None,
         }
@@ -113,14 +118,14 @@ impl Recorder {
         &self.gpu
     }
 
-    /// Most bytes that were allocated at any time.
+    /// Most bytes that were allocated at any time, recorders beside this one included.
     pub fn peak_bytes(&self) -> u64 {
         self.pool.peak()
     }
 
-    /// Time spent submitting and waiting for the device so far.
+    /// Time spent submitting and waiting for the device so far, by this recorder or one beside it.
     pub fn busy(&self) -> Duration {
-        self.busy
+        self.busy.total()
     }
 
     /// Kernels dispatched so far.
@@ -160,7 +165,7 @@ impl Recorder {
         if self.tracer.is_some() {
             self.read(&[])?;
         }
-        Ok(self.tracer.as_ref().map(|t| t.spent()).unwrap_or_default())
+        Ok(self.tracer.as_mut().map(|t| t.spent()).unwrap_or_default())
     }
 
     /// Ends the recording and returns it; empty if there was none.
@@ -172,9 +177,9 @@ impl Recorder {
     }
 
     /// In a trace: something that began at `start` has just ended.
-    pub fn note(&mut self, lane: Lane, name: &str, at: Option<Address>, bytes: u64, start: Instant) {
+    pub fn note(&mut self, place: Place, name: &str, at: Option<Address>, bytes: u64, start: Instant) {
         if let Some(t) = self.tracer.as_mut().filter(|t| t.every) {
-            t.trace.note(lane, name, at, bytes, start);
+            t.trace.note(place, name, at, bytes, start);
         }
     }
 
@@ -257,8 +262,11 @@ impl Recorder {
         if self.pending.is_empty() { Ok(()) } else { self.submit(None).map(|_| ()) }
     }
 
-    fn submit(&mut self, after: Option<&mut dyn FnMut(&mut wgpu::CommandEncoder)>) -> Result<(), GpuError> {
-        let start = Instant::now();
+    fn submit(
+        &mut self,
+        after: Option<&mut dyn FnMut(&mut wgpu::CommandEncoder)>,
+    ) -> Result<wgpu::SubmissionIndex, GpuError> {
+        let (start, _busy) = (Instant::now(), self.busy.run());
         if !self.params.is_empty() {
             self.gpu.queue.write_buffer(&self.arena, 0, &self.params);
         }
@@ -269,15 +277,14 @@ impl Recorder {
         if let Some(f) = after {
             f(&mut encoder);
         }
-        self.gpu.queue.submit([encoder.finish()]);
+        let submitted = self.gpu.queue.submit([encoder.finish()]);
         if let (Some(t), Some(pass)) = (&mut self.tracer, traced) {
             t.submitted(pass);
         }
         self.pending.clear();
         self.params.clear();
-        self.busy += start.elapsed();
-        self.note(Lane::Host, "submit", None, 0, start);
-        self.gpu.health()
+        self.note(Place::Host, "submit", None, 0, start);
+        self.gpu.health().map(|()| submitted)
     }
 
     /// Writes the pending dispatches as one compute pass, or, for the times of each, as one each.
@@ -314,7 +321,7 @@ impl Recorder {
     }
 
     fn read_with<T>(&mut self, what: &[(&Buf, usize)], take: impl FnOnce(&[&[u8]]) -> T) -> Result<T, GpuError> {
-        let (start, before) = (Instant::now(), self.busy);
+        let (start, _busy) = (Instant::now(), self.busy.run());
         let offsets: Vec<usize> = what
             .iter()
             .scan(0, |at, (_, n)| {
@@ -333,9 +340,11 @@ impl Recorder {
                 }
             }
         };
-        self.submit(Some(&mut copies))?;
+        let submitted = self.submit(Some(&mut copies))?;
         stage.slice(..total).map_async(wgpu::MapMode::Read, |_| {});
-        self.gpu.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| GpuError::Lost(e.to_string()))?;
+        // Not for what another recorder has submitted since.
+        let own = wgpu::PollType::Wait { submission_index: Some(submitted), timeout: None };
+        self.gpu.device.poll(own).map_err(|e| GpuError::Lost(e.to_string()))?;
         self.gpu.health()?;
         let out = {
             let view = stage.slice(..total).get_mapped_range().map_err(|e| GpuError::Lost(format!("{e:?}")))?;
@@ -346,12 +355,10 @@ impl Recorder {
         if stage.size() <= KEPT_STAGING {
             self.staging.push(stage);
         }
-        // `submit` counted its own part of this interval already.
-        self.busy = before + start.elapsed();
         if let Some(t) = &mut self.tracer {
             t.finished()?;
         }
-        self.note(Lane::Host, "read back", None, total, start);
+        self.note(Place::Host, "read back", None, total, start);
         Ok(out)
     }
 

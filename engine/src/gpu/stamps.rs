@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Gpu, GpuError};
-use crate::trace::{Event, Lane, Trace};
+use crate::trace::{Event, Place, Trace};
 
 /// Where the device writes times, and where the host reads them.
 type Queries = (wgpu::QuerySet, wgpu::Buffer, wgpu::Buffer);
@@ -16,16 +16,18 @@ pub(super) struct Tracer {
     pub every: bool,
     /// What the work recorded from now on belongs to.
     pub section: u32,
+    /// When the device was at work, and for which section: in ticks, or in nanoseconds since the origin.
+    worked: Vec<(u64, u64, u32)>,
+    /// What that came to for each section, up to `ended`.
     spent: BTreeMap<u32, Duration>,
-    /// When the device had last finished something: in ticks, and for the host.
-    ended: (u64, Instant),
+    ended: u64,
     /// Times of a submission as a whole, to be used again.
     free: Vec<Queries>,
     /// Nanoseconds of a tick; none where the adapter has no timestamps.
     period: Option<f64>,
     waiting: Vec<Pass>,
-    /// Kernels by their begin and end in ticks.
-    kernels: Vec<(String, u64, u64)>,
+    /// Kernels by their begin and end in ticks, with their lane.
+    kernels: Vec<(String, u64, u64, usize)>,
     /// Smallest distance seen between the host's clock, in nanoseconds since the origin, and the device's.
     offset: f64,
 }
@@ -72,14 +74,40 @@ impl Tracer {
             trace: Trace::new(origin),
             every,
             section: 0,
+            worked: vec![],
             spent: BTreeMap::new(),
-            ended: (0, origin),
+            ended: 0,
             free: vec![],
             period,
             waiting: vec![],
             kernels: vec![],
             offset: f64::INFINITY,
         }
+    }
+
+    /// Measures another lane of the same role on the same device.
+    pub fn beside(&self, lane: usize) -> Self {
+        Self {
+            trace: self.trace.beside(lane),
+            every: self.every,
+            section: self.section,
+            worked: vec![],
+            spent: BTreeMap::new(),
+            ended: 0,
+            free: vec![],
+            period: self.period,
+            waiting: vec![],
+            kernels: vec![],
+            offset: f64::INFINITY,
+        }
+    }
+
+    /// Takes over what another lane measured.
+    pub fn absorb(&mut self, lane: Self) {
+        self.trace.events.extend(lane.trace.events);
+        self.worked.extend(lane.worked);
+        self.kernels.extend(lane.kernels);
+        self.offset = self.offset.min(lane.offset);
     }
 
     /// Prepares the times of a submission: of each dispatch, or of all together.
@@ -134,12 +162,11 @@ impl Tracer {
         for (pass, next) in waiting.into_iter().zip(next) {
             let Some((.., host)) = &pass.queries else {
                 if self.every {
-                    self.trace.note(Lane::Device, &pass.names.join(", "), None, 0, pass.submitted);
+                    self.trace.note(Place::Device, &pass.names.join(", "), None, 0, pass.submitted);
                 }
                 // As the host sees it: until the next one came, or all were done.
-                let from = self.ended.1.max(pass.submitted);
-                *self.spent.entry(pass.section).or_default() += next.saturating_duration_since(from);
-                self.ended.1 = self.ended.1.max(next);
+                let nanos = |then| self.trace.at(then).as_nanos() as u64;
+                self.worked.push((nanos(pass.submitted), nanos(next), pass.section));
                 continue;
             };
             {
@@ -150,13 +177,9 @@ impl Tracer {
                     // A driver that has no time for an empty dispatch writes 0.
                     if begin > 0 && end >= begin {
                         last = last.max(end);
-                        // Work that waits behind other work may have begun by its own account.
-                        let ticks = end.saturating_sub(begin.max(self.ended.0));
-                        self.ended.0 = self.ended.0.max(end);
-                        let time = Duration::from_nanos((ticks as f64 * self.period.unwrap_or(1.0)) as u64);
-                        *self.spent.entry(pass.section).or_default() += time;
+                        self.worked.push((begin, end, pass.section));
                         if self.every {
-                            self.kernels.push((name.clone(), begin, end));
+                            self.kernels.push((name.clone(), begin, end, self.trace.lane));
                         }
                     }
                 }
@@ -174,8 +197,16 @@ impl Tracer {
         Ok(())
     }
 
-    /// How long the device worked for each section.
-    pub fn spent(&self) -> BTreeMap<u32, Duration> {
+    /// How long the device worked for each section. No moment counts twice: work that waits behind other work, of this lane or
+    /// another, may have begun by its own account, but counts from the other's end on.
+    pub fn spent(&mut self) -> BTreeMap<u32, Duration> {
+        self.worked.sort_unstable();
+        for (begin, end, section) in self.worked.drain(..) {
+            let ticks = end.saturating_sub(begin.max(self.ended));
+            self.ended = self.ended.max(end);
+            let time = Duration::from_nanos((ticks as f64 * self.period.unwrap_or(1.0)) as u64);
+            *self.spent.entry(section).or_default() += time;
+        }
         self.spent.clone()
     }
 
@@ -186,15 +217,16 @@ impl Tracer {
             let nanos = ticks as f64 * self.period.unwrap_or(1.0) + self.offset;
             Duration::from_nanos(nanos.max(0.0) as u64)
         };
-        events.extend(self.kernels.iter().map(|(name, begin, end)| Event {
-            lane: Lane::Device,
+        events.extend(self.kernels.iter().map(|(name, begin, end, lane)| Event {
+            place: Place::Device,
+            lane: *lane,
             name: name.clone(),
             at: None,
             bytes: 0,
             start: time(*begin),
             length: time(*end).saturating_sub(time(*begin)),
         }));
-        events.sort_by_key(|e| (e.start, e.lane));
+        events.sort_by_key(|e| (e.start, e.lane, e.place));
         events
     }
 }

@@ -94,7 +94,7 @@ impl Hello {
 /// # Errors
 /// Whatever differs, in this order: version, role, settings (the first key that differs), fingerprint, session; or the
 /// channel's error.
-pub fn handshake(ch: &mut dyn Channel, mine: &Hello, expect: Role) -> Result<Hello, NetError> {
+pub fn handshake(ch: &dyn Channel, mine: &Hello, expect: Role) -> Result<Hello, NetError> {
     let peer = ch.peer().to_owned();
     let malformed = |what: &str| NetError::Hello { peer: peer.clone(), what: what.to_owned() };
     if mine.settings.len() > MAX_SETTINGS {
@@ -129,12 +129,12 @@ pub fn handshake(ch: &mut dyn Channel, mine: &Hello, expect: Role) -> Result<Hel
 }
 
 /// Sends a set-up message, outside any evaluation.
-pub fn send_setup(ch: &mut dyn Channel, step: u16, payload: Vec<u8>) -> Result<(), NetError> {
+pub fn send_setup(ch: &dyn Channel, step: u16, payload: Vec<u8>) -> Result<(), NetError> {
     ch.send(Address::setup(step), payload)
 }
 
 /// Receives a set-up message.
-pub fn recv_setup(ch: &mut dyn Channel, step: u16) -> Result<Vec<u8>, NetError> {
+pub fn recv_setup(ch: &dyn Channel, step: u16) -> Result<Vec<u8>, NetError> {
     ch.recv(Address::setup(step))
 }
 
@@ -183,10 +183,10 @@ mod tests {
 
     /// Both sides greet; the client expects the server and the other way round.
     fn greet(client: &Hello, server: &Hello) -> (Result<Hello, NetError>, Result<Hello, NetError>) {
-        let (mut c, mut s) = pair("client", "server");
+        let (c, s) = pair("client", "server");
         thread::scope(|scope| {
-            let other = scope.spawn(move || handshake(&mut *s, server, Role::Client));
-            let result = handshake(&mut *c, client, Role::Server);
+            let other = scope.spawn(move || handshake(&*s, server, Role::Client));
+            let result = handshake(&*c, client, Role::Server);
             (result, other.join().unwrap())
         })
     }
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn other_version() {
-        let (mut c, mut s) = pair("client", "server");
+        let (c, s) = pair("client", "server");
         s.send(AT, vec![9, 0, 0, 0, 77]).unwrap();
-        let error = handshake(&mut *c, &hello(Role::Client), Role::Server).unwrap_err();
+        let error = handshake(&*c, &hello(Role::Client), Role::Server).unwrap_err();
         assert_eq!(error, NetError::Version { peer: "server".into(), mine: 1, theirs: 9 });
     }
 
@@ -248,8 +248,8 @@ mod tests {
     fn greeting_with_too_long_settings() {
         let long = Hello { settings: "x".repeat(MAX_SETTINGS + 1), ..hello(Role::Client) };
         assert_eq!(Hello::decode(&long.encode()[4..]), Err("its settings text is over the limit"));
-        let (mut c, _s) = pair("client", "server");
-        assert!(matches!(handshake(&mut *c, &long, Role::Server), Err(NetError::Hello { .. })));
+        let (c, _s) = pair("client", "server");
+        assert!(matches!(handshake(&*c, &long, Role::Server), Err(NetError::Hello { .. })));
         assert_eq!(c.counters().sent_messages, 0);
     }
 
@@ -262,9 +262,9 @@ mod tests {
 
         #[test]
         fn garbage_is_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let (mut c, mut s) = pair("client", "server");
+            let (c, s) = pair("client", "server");
             s.send(AT, bytes).unwrap();
-            prop_assert!(handshake(&mut *c, &hello(Role::Client), Role::Server).is_err());
+            prop_assert!(handshake(&*c, &hello(Role::Client), Role::Server).is_err());
         }
     }
 }

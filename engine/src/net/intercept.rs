@@ -1,6 +1,7 @@
 //! A channel that records what it receives and can delay or damage it, for tests.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub struct Received {
 /// What an [`Intercept`] has received; keep a clone to read it.
 pub type Log = Arc<Mutex<Vec<Received>>>;
 
-/// How long received messages are held back, one after the other.
+/// How long received messages are held back; each thread waits for its own only.
 #[derive(Clone, Copy, Debug)]
 pub enum Delay {
     /// Each for the same time.
@@ -37,9 +38,9 @@ pub enum Delay {
 ///
 /// ```
 /// # use masque_engine::net::{Address, Channel, Intercept, Log, pair};
-/// let (mut client, server) = pair("client", "server");
+/// let (client, server) = pair("client", "server");
 /// let log = Log::default();
-/// let mut server = Intercept::new(server).record(&log).corrupt(1, 0);
+/// let server = Intercept::new(server).record(&log).corrupt(1, 0);
 /// for payload in [[1], [2]] {
 ///     client.send(Address::default(), payload.to_vec()).unwrap();
 /// }
@@ -49,11 +50,11 @@ pub enum Delay {
 /// ```
 pub struct Intercept<C: Channel = Box<dyn Channel>> {
     /// None once closed.
-    inner: Option<C>,
+    inner: Mutex<Option<Arc<C>>>,
     peer: String,
     /// Counters when closed.
-    counters: Counters,
-    received: u64,
+    counters: Mutex<Counters>,
+    received: AtomicU64,
     log: Option<Log>,
     delay: Option<Delay>,
     corrupt: Vec<(u64, usize)>,
@@ -67,9 +68,9 @@ impl<C: Channel> Intercept<C> {
     pub fn new(inner: C) -> Self {
         Self {
             peer: inner.peer().to_owned(),
-            inner: Some(inner),
-            counters: Counters::default(),
-            received: 0,
+            inner: Mutex::new(Some(Arc::new(inner))),
+            counters: Mutex::default(),
+            received: AtomicU64::new(0),
             log: None,
             delay: None,
             corrupt: Vec::new(),
@@ -115,8 +116,15 @@ impl<C: Channel> Intercept<C> {
         self
     }
 
-    fn open(&mut self, at: Address) -> Result<&mut C, NetError> {
-        self.inner.as_mut().ok_or_else(|| Fault::Closed.noticed(&self.peer, at))
+    fn open(&self, at: Address) -> Result<Arc<C>, NetError> {
+        lock(&self.inner).clone().ok_or_else(|| Fault::Closed.noticed(&self.peer, at))
+    }
+
+    /// Closes as soon as no other thread waits for a message.
+    fn close(&self) {
+        if let Some(inner) = lock(&self.inner).take() {
+            *lock(&self.counters) = inner.counters();
+        }
     }
 
     fn pause(&self, n: u64) {
@@ -129,22 +137,19 @@ impl<C: Channel> Intercept<C> {
 }
 
 impl<C: Channel> Channel for Intercept<C> {
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
+    fn send(&self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
         self.open(at)?.send(at, payload)
     }
 
-    fn recv(&mut self, at: Address) -> Result<Vec<u8>, NetError> {
+    fn recv(&self, at: Address) -> Result<Vec<u8>, NetError> {
         loop {
-            let n = self.received;
-            if n >= self.close_after {
-                self.counters = self.counters();
-                self.inner = None;
+            if self.received.load(Ordering::SeqCst) >= self.close_after {
+                self.close();
             }
             let mut payload = self.open(at)?.recv(at)?;
-            self.received += 1;
+            let n = self.received.fetch_add(1, Ordering::SeqCst);
             if let Some(log) = &self.log {
-                let received = Received { at, payload: payload.clone() };
-                log.lock().unwrap_or_else(PoisonError::into_inner).push(received);
+                lock(log).push(Received { at, payload: payload.clone() });
             }
             self.pause(n);
             if self.lose.contains(&n) {
@@ -159,23 +164,27 @@ impl<C: Channel> Channel for Intercept<C> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), NetError> {
+    fn flush(&self) -> Result<(), NetError> {
         self.open(Address::default())?.flush()
     }
 
     fn counters(&self) -> Counters {
-        self.inner.as_ref().map_or(self.counters, Channel::counters)
+        let inner = lock(&self.inner).clone();
+        inner.map_or_else(|| *lock(&self.counters), |inner| inner.counters())
     }
 
     fn peer(&self) -> &str {
         &self.peer
     }
 
-    fn shape(&mut self, link: Link) {
-        if let Some(inner) = &mut self.inner {
-            inner.shape(link);
-        }
+    fn shape(&self, link: Link) {
+        let inner = lock(&self.inner).clone();
+        inner.into_iter().for_each(|inner| inner.shape(link));
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A number in [0, 1) for each seed and n (splitmix64; nothing secret depends on it).
@@ -196,7 +205,7 @@ mod tests {
 
     /// A client that has sent `[0; 4]`, `[1; 4]`, ... and the server's end.
     fn sent(messages: u8) -> (Box<dyn Channel>, Box<dyn Channel>) {
-        let (mut client, server) = pair("client", "server");
+        let (client, server) = pair("client", "server");
         (0..messages).for_each(|n| client.send(AT, vec![n; 4]).unwrap());
         (client, server)
     }
@@ -205,7 +214,7 @@ mod tests {
     fn records_before_damage() {
         let (_client, server) = sent(4);
         let log = Log::default();
-        let mut server = Intercept::new(server).record(&log).corrupt(0, 2).corrupt(1, 99).truncate(2, 1);
+        let server = Intercept::new(server).record(&log).corrupt(0, 2).corrupt(1, 99).truncate(2, 1);
         let got: Vec<_> = (0..4).map(|_| server.recv(AT).unwrap()).collect();
         assert_eq!(got, [vec![0, 0, 255, 0], vec![1, 1, 1, 254], vec![2], vec![3; 4]]);
         let log = log.lock().unwrap();
@@ -215,8 +224,8 @@ mod tests {
 
     #[test]
     fn loses_and_closes() {
-        let (mut client, server) = sent(4);
-        let mut server = Intercept::new(server).lose(1).close_after(3);
+        let (client, server) = sent(4);
+        let server = Intercept::new(server).lose(1).close_after(3);
         assert_eq!(server.recv(AT).unwrap(), [0; 4]);
         assert_eq!(server.recv(AT).unwrap(), [2; 4]);
         let closed = NetError::Closed { peer: "client".into(), at: AT };
@@ -229,7 +238,7 @@ mod tests {
     #[test]
     fn delays() {
         let (_client, server) = sent(2);
-        let mut server = Intercept::new(server).delay(Delay::Fixed(Duration::from_millis(5)));
+        let server = Intercept::new(server).delay(Delay::Fixed(Duration::from_millis(5)));
         let start = Instant::now();
         (0..2).for_each(|_| drop(server.recv(AT).unwrap()));
         assert!(start.elapsed() >= Duration::from_millis(10));

@@ -2,7 +2,8 @@
 //!
 //! A [`Channel`] joins two roles. Each message carries the [`Address`] of the protocol step it belongs to, and the
 //! receiver names the address it expects: the schedule is static, so anything else is a fault of one of the roles and
-//! is reported as such, never guessed around.
+//! is reported as such, never guessed around. Only the tiles of a node may be under way at once, each in its own order:
+//! threads that work on different tiles share a channel, and each gets its own tile's messages.
 //!
 //! - [`pair`]: in one process, for tests and for the three roles as threads.
 //! - [`connect`], [`Listener`]: TCP, with one reader and one writer thread per connection.
@@ -114,15 +115,18 @@ impl Counters {
 ///
 /// The first error a channel returns is the one it returns ever after. Dropping a channel flushes it; the peer then
 /// still receives everything sent before, followed by [`NetError::Closed`].
-pub trait Channel: Send {
+///
+/// Several threads may use a channel at once; none waits for what another one waits for.
+pub trait Channel: Send + Sync {
     /// Queues a message. Waits only while the queue is full.
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> Result<(), NetError>;
+    fn send(&self, at: Address, payload: Vec<u8>) -> Result<(), NetError>;
 
-    /// Next message; its address must be `at`.
-    fn recv(&mut self, at: Address) -> Result<Vec<u8>, NetError>;
+    /// The tile's next message; its address must be `at`. Messages of the same node's other tiles (0 is none) that come
+    /// before are kept for whoever asks for them, outside the queue's bound; any other message is an error.
+    fn recv(&self, at: Address) -> Result<Vec<u8>, NetError>;
 
     /// Waits until all queued messages were handed to the operating system (in process the peer has them already).
-    fn flush(&mut self) -> Result<(), NetError>;
+    fn flush(&self) -> Result<(), NetError>;
 
     /// Traffic so far.
     fn counters(&self) -> Counters;
@@ -131,19 +135,19 @@ pub trait Channel: Send {
     fn peer(&self) -> &str;
 
     /// From now on, makes outgoing messages arrive as they would over `link`. See [`shaped`].
-    fn shape(&mut self, link: Link);
+    fn shape(&self, link: Link);
 }
 
 impl<C: Channel + ?Sized> Channel for Box<C> {
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
+    fn send(&self, at: Address, payload: Vec<u8>) -> Result<(), NetError> {
         (**self).send(at, payload)
     }
 
-    fn recv(&mut self, at: Address) -> Result<Vec<u8>, NetError> {
+    fn recv(&self, at: Address) -> Result<Vec<u8>, NetError> {
         (**self).recv(at)
     }
 
-    fn flush(&mut self) -> Result<(), NetError> {
+    fn flush(&self) -> Result<(), NetError> {
         (**self).flush()
     }
 
@@ -155,7 +159,7 @@ impl<C: Channel + ?Sized> Channel for Box<C> {
         (**self).peer()
     }
 
-    fn shape(&mut self, link: Link) {
+    fn shape(&self, link: Link) {
         (**self).shape(link);
     }
 }

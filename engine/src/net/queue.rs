@@ -1,4 +1,4 @@
-//! Queue of frames bounded in bytes, with one producer and one consumer thread and an end that says why.
+//! Queue of frames bounded in bytes, with an end that says why.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -79,7 +79,7 @@ fn number(text: &str, units: &[(&str, f64)]) -> Option<f64> {
 }
 
 /// The channel, with its outgoing messages arriving as they would over `link`.
-pub fn shaped(mut channel: Box<dyn Channel>, link: Link) -> Box<dyn Channel> {
+pub fn shaped(channel: Box<dyn Channel>, link: Link) -> Box<dyn Channel> {
     channel.shape(link);
     channel
 }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     /// Seconds from the first byte to the last message, and seconds of a ping, over the WAN.
-    fn measure(mut near: Box<dyn Channel>, mut far: Box<dyn Channel>, sizes: &[usize]) -> (f64, f64) {
+    fn measure(near: Box<dyn Channel>, far: Box<dyn Channel>, sizes: &[usize]) -> (f64, f64) {
         let at = Address::default();
         thread::scope(|s| {
             s.spawn(|| {
@@ -268,8 +268,8 @@ mod tests {
         let opts = TcpOptions::default();
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let near = connect(&listener.local_addr().to_string(), "server", &opts).unwrap();
-        let mut far = listener.accept("client", &TcpOptions { queue_bytes: 256 << 10, ..opts }).unwrap();
-        let mut near = shaped(near, Link { bits_per_second: 400_000_000, round_trip: Duration::ZERO });
+        let far = listener.accept("client", &TcpOptions { queue_bytes: 256 << 10, ..opts }).unwrap();
+        let near = shaped(near, Link { bits_per_second: 400_000_000, round_trip: Duration::ZERO });
         let at = Address::default();
         thread::scope(|s| {
             s.spawn(move || {

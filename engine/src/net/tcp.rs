@@ -157,21 +157,21 @@ struct Tcp {
 }
 
 impl Transport for Tcp {
-    fn ready(&mut self, _: usize) -> Instant {
+    fn ready(&self, _: usize) -> Instant {
         Instant::now()
     }
 
-    fn shape(&mut self, link: Link) {
+    fn shape(&self, link: Link) {
         *self.shaper.lock().unwrap_or_else(PoisonError::into_inner) = Shaper::new(link);
     }
 
-    fn flush(&mut self, outgoing: &Queue, patience: Duration) -> Result<(), Halt> {
+    fn flush(&self, outgoing: &Queue, patience: Duration) -> Result<(), Halt> {
         outgoing.idle(Some(patience))
     }
 
     /// The threads end by themselves: the writer when the queue is empty, the reader at the end of the peer's stream,
     /// both after `LINGER` at the latest.
-    fn finish(&mut self, outgoing: &Queue, patience: Duration) {
+    fn finish(&self, outgoing: &Queue, patience: Duration) {
         if self.flush(outgoing, patience).is_err() {
             outgoing.abandon(Fault::Closed);
             let _ = self.stream.shutdown(Shutdown::Both);

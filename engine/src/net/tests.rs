@@ -47,7 +47,7 @@ fn addresses_read_well() {
 
 #[test]
 fn ping_pong_and_counters() {
-    both(&TcpOptions::default(), |kind, (mut c, mut s)| {
+    both(&TcpOptions::default(), |kind, (c, s)| {
         assert_eq!((c.peer(), s.peer()), ("server", "client"), "{kind}");
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -87,7 +87,7 @@ fn large_messages_both_ways_at_once() {
     for (queue_bytes, size, count) in [(1 << 20, 50_000_000, 1), (64 << 20, 1_000_000, 50)] {
         both(&TcpOptions { queue_bytes, ..TcpOptions::default() }, |kind, ends| {
             thread::scope(|scope| {
-                for (mut ch, mine) in [(ends.0, 1u8), (ends.1, 2u8)] {
+                for (ch, mine) in [(ends.0, 1u8), (ends.1, 2u8)] {
                     scope.spawn(move || {
                         for n in 0..count {
                             ch.send(Address { tile: n, ..AT }, vec![mine; size]).unwrap();
@@ -107,7 +107,7 @@ fn large_messages_both_ways_at_once() {
 fn queue_is_bounded() {
     // 128 MB; the kernel's own buffers hold some MB more.
     let opts = TcpOptions { queue_bytes: 256 << 10, ..TcpOptions::default() };
-    both(&opts, |kind, (mut c, mut s)| {
+    both(&opts, |kind, (c, s)| {
         let (size, count) = (64_000, 2000);
         let accepted = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -149,7 +149,7 @@ fn queue_counts_bytes() {
 
 #[test]
 fn wrong_address_is_sticky() {
-    both(&TcpOptions::default(), |kind, (mut c, mut s)| {
+    both(&TcpOptions::default(), |kind, (c, s)| {
         c.send(AT, vec![1]).unwrap();
         c.send(OTHER, vec![2]).unwrap();
         let error = s.recv(OTHER).unwrap_err();
@@ -164,9 +164,75 @@ fn wrong_address_is_sticky() {
 }
 
 #[test]
+fn threads_share_a_channel_by_tiles() {
+    let at = |tile, purpose| Address { tile, purpose, ..AT };
+    both(&TcpOptions::default(), |kind, (c, s)| {
+        thread::scope(|scope| {
+            for tile in [1, 2, 3] {
+                let s = &s;
+                scope.spawn(move || {
+                    for purpose in 0..50 {
+                        assert_eq!(s.recv(at(tile, purpose)).unwrap(), [tile as u8, purpose as u8], "{kind}");
+                        s.send(at(tile, purpose), vec![]).unwrap();
+                    }
+                });
+            }
+            // The last tile comes first: whoever waits for another one keeps its messages.
+            for purpose in 0..50 {
+                for tile in [3, 2, 1] {
+                    c.send(at(tile, purpose), vec![tile as u8, purpose as u8]).unwrap();
+                }
+                c.recv(at(1, purpose)).unwrap();
+            }
+            (0..50)
+                .for_each(|purpose| [2, 3].map(|tile| c.recv(at(tile, purpose)).unwrap()).into_iter().for_each(drop));
+        });
+        assert_eq!((c.counters().received_messages, s.counters().received_messages), (150, 150), "{kind}");
+        // What nobody has asked for is noticed when the node is over.
+        c.send(at(4, 0), vec![]).unwrap();
+        c.send(at(5, 0), vec![]).unwrap();
+        s.recv(at(5, 0)).unwrap();
+        let stray = NetError::Address { peer: "client".into(), expected: OTHER, got: at(4, 0) };
+        assert_eq!(s.recv(OTHER), Err(stray), "{kind}");
+    });
+}
+
+#[test]
+fn every_thread_hears_the_first_error() {
+    let at = |tile| Address { tile, ..AT };
+    let opts = TcpOptions { stall: millis(80), ..TcpOptions::default() };
+    type Fault = fn(Box<dyn Channel>) -> Option<Box<dyn Channel>>;
+    // Silence, a closed peer, a message out of order.
+    let faults: [Fault; 3] = [
+        Some,
+        |_| None,
+        |c| {
+            c.send(Address { purpose: 9, ..AT }, vec![]).unwrap();
+            Some(c)
+        },
+    ];
+    for fault in faults {
+        both(&opts, |kind, (c, s)| {
+            let errors = thread::scope(|scope| {
+                let waits = [1, 2].map(|tile| {
+                    let s = &s;
+                    scope.spawn(move || s.recv(at(tile)).unwrap_err())
+                });
+                thread::sleep(millis(20));
+                s.send(at(3), vec![]).expect("a thread that waits holds nobody up");
+                let _kept = fault(c);
+                waits.map(|w| w.join().unwrap())
+            });
+            assert_eq!(errors[0], errors[1], "{kind}");
+            assert_eq!(s.send(at(3), vec![]), Err(errors[0].clone()), "{kind}");
+        });
+    }
+}
+
+#[test]
 fn closing_delivers_what_was_sent() {
     let opts = TcpOptions { queue_bytes: 8 << 20, ..TcpOptions::default() };
-    both(&opts, |kind, (mut c, mut s)| {
+    both(&opts, |kind, (c, s)| {
         // The other side has sent something that is never received: it must not cost it our last messages.
         s.send(AT, vec![0; 1 << 20]).unwrap();
         thread::scope(|scope| {
@@ -182,7 +248,7 @@ fn closing_delivers_what_was_sent() {
 
 #[test]
 fn send_to_a_closed_peer() {
-    both(&TcpOptions::default(), |kind, (mut c, s)| {
+    both(&TcpOptions::default(), |kind, (c, s)| {
         drop(s);
         let start = Instant::now();
         let error = loop {
@@ -198,7 +264,7 @@ fn send_to_a_closed_peer() {
 #[test]
 fn stalls_are_reported() {
     let opts = TcpOptions { stall: millis(80), queue_bytes: 1 << 16, ..TcpOptions::default() };
-    both(&opts, |kind, (mut c, _s)| {
+    both(&opts, |kind, (c, _s)| {
         let start = Instant::now();
         let error = c.recv(AT).unwrap_err();
         assert!(start.elapsed() >= millis(80));
@@ -207,7 +273,7 @@ fn stalls_are_reported() {
             error.to_string().contains("nothing arrived from server for 80ms while we waited for eval 3 / node 17")
         );
     });
-    both(&opts, |kind, (mut c, _s)| {
+    both(&opts, |kind, (c, _s)| {
         let error = loop {
             if let Err(error) = c.send(AT, vec![0; 1 << 16]) {
                 break error;
@@ -219,7 +285,7 @@ fn stalls_are_reported() {
 
 #[test]
 fn slow_bytes_are_no_stall() {
-    let (mut c, mut socket) = bare(&TcpOptions { stall: millis(400), ..TcpOptions::default() });
+    let (c, mut socket) = bare(&TcpOptions { stall: millis(400), ..TcpOptions::default() });
     thread::scope(|scope| {
         scope.spawn(|| {
             socket.write_all(&encode(AT, 6)).unwrap();
@@ -235,7 +301,7 @@ fn slow_bytes_are_no_stall() {
 
 #[test]
 fn bytes_on_the_wire() {
-    let (mut c, mut socket) = bare(&TcpOptions::default());
+    let (c, mut socket) = bare(&TcpOptions::default());
     c.send(Address { eval: 0x01020304, node: 5, tile: 6, purpose: 7 }, vec![8, 9]).unwrap();
     let mut got = [0; HEADER + 2];
     socket.read_exact(&mut got).unwrap();
@@ -256,7 +322,7 @@ fn broken_streams() {
         (frame(usize::MAX, 0), NetError::TooLong { peer: peer(), at: AT, bytes: u64::MAX, limit: 1000 }),
     ];
     for (bytes, expected) in cases {
-        let (mut c, mut socket) = bare(&opts);
+        let (c, mut socket) = bare(&opts);
         socket.write_all(&bytes).unwrap();
         socket.shutdown(Shutdown::Write).unwrap();
         let error = c.recv(AT).unwrap_err();
@@ -268,7 +334,7 @@ fn broken_streams() {
 
 #[test]
 fn own_message_over_the_limit() {
-    both(&TcpOptions { max_frame: 10, ..TcpOptions::default() }, |kind, (mut c, _s)| {
+    both(&TcpOptions { max_frame: 10, ..TcpOptions::default() }, |kind, (c, _s)| {
         c.send(AT, vec![0; 10]).unwrap();
         let error = NetError::TooLong { peer: "server".into(), at: AT, bytes: 11, limit: 10 };
         assert_eq!(c.send(AT, vec![0; 11]), Err(error), "{kind}");
@@ -277,7 +343,7 @@ fn own_message_over_the_limit() {
 
 #[test]
 fn dropping_an_end_closes_the_socket() {
-    let (mut c, mut socket) = bare(&TcpOptions::default());
+    let (c, mut socket) = bare(&TcpOptions::default());
     c.send(AT, vec![5; 100]).unwrap();
     drop(c);
     let mut all = Vec::new();
@@ -287,7 +353,7 @@ fn dropping_an_end_closes_the_socket() {
 
 #[test]
 fn dropping_does_not_wait_for_ever() {
-    let (mut c, _socket) = bare(&TcpOptions { stall: millis(100), ..TcpOptions::default() });
+    let (c, _socket) = bare(&TcpOptions { stall: millis(100), ..TcpOptions::default() });
     c.send(AT, vec![5; 30_000_000]).unwrap();
     let start = Instant::now();
     drop(c);

@@ -183,7 +183,8 @@ fn reduced(w: &Wire, k: u32) -> Wire {
 ///   each; logits, once scaled, stay below 2^9 and within 2^8 of their row's maximum,
 ///   v below 2^6. After: additive share of the output with `f` fraction bits in a ring of
 ///   [`AttentionShape::result_ring`].
-/// * Memory: a tile's scores, keys and values of the heads at work; never `queries * keys` of all heads.
+/// * Memory: scores, keys and values of the heads at work, for every tile in flight ([`Ctx::set_lanes`]); never
+///   `queries * keys` of all heads.
 /// * Error: that of the exponential; rounding of weights (2^-12) and of the output (a unit of `f` twice).
 /// * Leaks: [`RowMaximum::leaks`]. Cost: [`attention_cost`].
 pub fn attention(
@@ -194,28 +195,31 @@ pub fn attention(
     shape: &AttentionShape,
     (spec, top): (&SoftmaxSpec, RowMaximum),
 ) -> Result<Share, Error> {
-    let tiles: usize = shape.groups().into_iter().map(|g| shape.tiles(g).count()).sum();
-    if tiles > usize::from(u16::MAX) {
-        return Err(Error::Range(format!("attention in {tiles} tiles of {} scores; take larger ones", shape.tile)));
+    let tiles: Vec<Tile> = shape.groups().into_iter().flat_map(|g| shape.tiles(g)).collect();
+    if tiles.len() > usize::from(u16::MAX) {
+        let (tiles, scores) = (tiles.len(), shape.tile);
+        return Err(Error::Range(format!("attention in {tiles} tiles of {scores} scores; take larger ones")));
     }
     let (ring, f) = (shape.ring(v.k, v.f, spec), v.f);
     let scores = score_ring(v.k, f, spec);
     let q = reduced(q, scores);
     let (k, v) = (right(ctx, &reduced(k, scores))?, right(ctx, &reduced(v, ring))?);
     let out = ctx.is_party().then(|| ctx.rec.words(shape.outputs())).transpose()?;
-    for group in shape.groups() {
-        let mut packed = None;
-        for tile in shape.tiles(group) {
-            let (keys, values) = match &packed {
-                Some(p) => p,
-                None => packed.insert((k.pack(ctx, &tile.logits(shape))?, v.pack(ctx, &tile.values(shape))?)),
-            };
-            let y = ctx.tile(|ctx| rows(ctx, &q, (keys, values), shape, &tile, (spec, top)))?;
-            if let (Some(out), Some(y)) = (&out, &y.buf) {
-                place(ctx, y, shape, &tile, out)?;
-            }
+    // A lane packs the keys and values of a group when it comes to it.
+    let none = || None::<(Group, Right, Right)>;
+    ctx.tiles(tiles.len(), none, |ctx, packed, i| {
+        let tile = &tiles[i];
+        if packed.as_ref().is_none_or(|(group, ..)| *group != tile.group) {
+            *packed = None;
+            *packed = Some((tile.group, k.pack(ctx, &tile.logits(shape))?, v.pack(ctx, &tile.values(shape))?));
         }
-    }
+        let Some((_, keys, values)) = packed else { unreachable!("packed above") };
+        let y = rows(ctx, &q, (keys, values), shape, tile, (spec, top))?;
+        match (&out, &y.buf) {
+            (Some(out), Some(y)) => place(ctx, y, shape, tile, out),
+            _ => Ok(()),
+        }
+    })?;
     Ok(Share { n: shape.outputs(), k: ring - RECIPROCAL, f, buf: out })
 }
 

@@ -1,15 +1,17 @@
 //! What a protocol sees of its role: a device, streams of masks, its peers, and counters.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::dealt::Dealt;
+use super::lanes::Lanes;
 use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
 use crate::correlated::{Key, Scope, elements_of_block};
 use crate::gpu::{Buf, Kernel, Recorder};
-use crate::net::{Address, Channel, Role};
-use crate::trace::Lane;
+use crate::net::{Address, Channel, NetError, Role};
+use crate::trace::Place;
 use crate::{args, streams};
 
 /// Connections of a role. The client has no use for the dealer after the keys; the server reads corrections from it.
@@ -20,22 +22,33 @@ pub struct Links {
     pub corrections: Option<Box<dyn Channel>>,
 }
 
+impl Links {
+    fn peer(&self) -> &dyn Channel {
+        self.peer.as_deref().expect("a party has a peer")
+    }
+
+    fn corrections(&self) -> &dyn Channel {
+        self.corrections.as_deref().expect("the server hears the dealer")
+    }
+}
+
 /// State of one role during a run.
 pub struct Ctx {
     /// Role played.
     pub role: Role,
     /// The device.
     pub rec: Recorder,
-    links: Links,
+    links: Arc<Links>,
     keys: Buf,
     pub(super) scope: Scope,
     draws: u16,
     messages: u16,
     /// Largest number of a tile of this step so far.
-    tiles: u16,
+    pub(super) tiles: u16,
     drawn: HashSet<(Scope, u16)>,
     cost: Cost,
-    wait: Duration,
+    pub(super) wait: Duration,
+    pub(super) lanes: Lanes,
     /// Who looks on, and what is counted by itself.
     pub(super) observed: Observed,
     pending: Vec<(Address, Buf, usize)>,
@@ -55,22 +68,46 @@ impl Ctx {
             }
         }
         let keys = rec.upload_slice(&words)?;
-        Ok(Self {
+        Ok(Self::at(role, rec, Arc::new(links), keys, Scope::default()))
+    }
+
+    /// A role that has done nothing yet.
+    fn at(role: Role, rec: Recorder, links: Arc<Links>, keys: Buf, scope: Scope) -> Self {
+        Self {
             role,
             rec,
             links,
             keys,
-            scope: Scope::default(),
+            scope,
             draws: 0,
             messages: 0,
             tiles: 0,
             drawn: HashSet::new(),
             cost: Cost::default(),
             wait: Duration::ZERO,
+            lanes: Lanes::default(),
             observed: Observed::default(),
             pending: vec![],
             pending_bytes: 0,
-        })
+        }
+    }
+
+    /// The same role for another thread, which enters tiles of the same step. For parties.
+    pub(super) fn beside(&self, rec: Recorder) -> Self {
+        let other = Self::at(self.role, rec, self.links.clone(), self.keys.clone(), self.scope);
+        Self { observed: self.observed.beside(), ..other }
+    }
+
+    /// Takes over what the role did in another thread; returns that one's recorder.
+    pub(super) fn rejoin(&mut self, mut other: Self) -> Result<Recorder, Error> {
+        self.rec.rejoin(&mut other.rec)?;
+        self.cost = self.cost + other.cost;
+        self.wait += other.wait;
+        self.observed.add(&other.observed);
+        for (scope, purpose) in other.drawn {
+            self.drawn_at(scope, purpose);
+        }
+        Ok(other.rec)
     }
 
     /// Moves to a step. Each (evaluation, node, tile) may be entered once.
@@ -81,10 +118,8 @@ impl Ctx {
         self.tiles = scope.tile;
     }
 
-    /// Does a part of the current step as a tile of its own, which the step's next number addresses.
-    pub fn tile<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let too_many = || Error::Range("a step in more than 65535 tiles: take larger ones".into());
-        let tile = self.tiles.checked_add(1).ok_or_else(too_many)?;
+    /// Does a part of the current step under addresses of its own.
+    pub(super) fn tile<T>(&mut self, tile: u16, part: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let before = (self.scope, self.draws, self.messages);
         self.enter(Scope { tile, ..self.scope });
         let out = self.step_begins().and_then(|()| part(self));
@@ -107,7 +142,7 @@ impl Ctx {
         self.cost
     }
 
-    /// Time spent waiting for messages so far.
+    /// Time spent waiting for messages so far. While several tiles are in flight, that is when all of them wait.
     pub fn waited(&self) -> Duration {
         self.wait
     }
@@ -127,9 +162,13 @@ impl Ctx {
         let purpose = self.draws;
         self.draws = self.draws.checked_add(1).expect("fewer than 65536 draws a step");
         if cfg!(debug_assertions) {
-            assert!(self.drawn.insert((self.scope, purpose)), "stream {:?}/{purpose} drawn twice", self.scope);
+            self.drawn_at(self.scope, purpose);
         }
         [self.scope.eval, self.scope.node, u32::from(self.scope.tile) << 16 | u32::from(purpose)]
+    }
+
+    fn drawn_at(&mut self, scope: Scope, purpose: u16) {
+        assert!(self.drawn.insert((scope, purpose)), "stream {scope:?}/{purpose} drawn twice");
     }
 
     fn message(&mut self) -> Address {
@@ -174,11 +213,11 @@ impl Ctx {
         let bytes = self.rec.read_joined(&what)?;
         let at = self.message();
         let total = bytes.len() as u64;
-        let start = Instant::now();
-        let peer = self.links.peer.as_mut().expect("a party has a peer");
-        peer.send(at, bytes)?;
-        let got = peer.recv(at)?;
-        self.waited_since(start, "exchange", at, total);
+        let got = self.waiting("exchange", at, total, |links| {
+            let peer = links.peer();
+            peer.send(at, bytes)?;
+            peer.recv(at)
+        })?;
         self.checked(at, &got, total)?;
         self.cost = self.cost + Cost { to_server: total, to_client: total, offline: 0, half_rounds: 2 };
         let mut rest = &got[..];
@@ -205,26 +244,33 @@ impl Ctx {
 
     fn one_way(&mut self, message: Option<&Buf>, bytes: u64) -> Result<Option<Buf>, Error> {
         let at = self.message();
-        let peer = self.links.peer.as_mut().expect("a party has a peer");
         match message {
             Some(b) => {
                 let data = self.rec.read(&[(b, bytes as usize)])?.remove(0);
-                peer.send(at, data)?;
+                self.links.peer().send(at, data)?;
                 Ok(None)
             }
             None => {
-                let start = Instant::now();
-                let data = peer.recv(at)?;
-                self.waited_since(start, "one way", at, bytes);
+                let data = self.waiting("one way", at, bytes, |links| links.peer().recv(at))?;
                 self.checked(at, &data, bytes)?;
                 Ok(Some(self.rec.upload(&data)?))
             }
         }
     }
 
-    fn waited_since(&mut self, start: Instant, what: &'static str, at: Address, bytes: u64) {
+    /// Waits for another role.
+    fn waiting<T>(
+        &mut self,
+        what: &'static str,
+        at: Address,
+        bytes: u64,
+        wait: impl FnOnce(&Links) -> Result<T, NetError>,
+    ) -> Result<T, Error> {
+        let start = Instant::now();
+        let out = self.lanes.idle(|| wait(&self.links))?;
         self.wait += start.elapsed();
-        self.rec.note(Lane::Network, what, Some(at), bytes, start);
+        self.rec.note(Place::Network, what, Some(at), bytes, start);
+        Ok(out?)
     }
 
     fn checked(&self, at: Address, data: &[u8], expected: u64) -> Result<(), Error> {
@@ -296,9 +342,7 @@ impl Ctx {
             Role::Server => {
                 let mut got = Vec::with_capacity(N);
                 for (at, bytes) in at.into_iter().zip(bytes) {
-                    let start = Instant::now();
-                    let data = self.links.corrections.as_mut().expect("the server hears the dealer").recv(at)?;
-                    self.waited_since(start, "corrections", at, bytes);
+                    let data = self.waiting("corrections", at, bytes, |links| links.corrections().recv(at))?;
                     self.checked(at, &data, bytes)?;
                     got.push(Dealt::Packed(self.rec.upload(&data)?));
                 }
@@ -317,28 +361,24 @@ impl Ctx {
         self.pending_bytes = 0;
         let what: Vec<(&Buf, usize)> = batch.iter().map(|(_, b, n)| (b, *n)).collect();
         let data = self.rec.read(&what)?;
-        let channel = self.links.corrections.as_mut().expect("the dealer talks to the server");
-        let start = Instant::now();
-        for ((at, ..), d) in batch.iter().zip(data) {
-            channel.send(*at, d)?;
-        }
         let bytes = batch.iter().map(|(.., n)| *n as u64).sum();
-        self.waited_since(start, "corrections", batch[0].0, bytes);
-        Ok(())
+        self.waiting("corrections", batch[0].0, bytes, |links| {
+            batch.iter().zip(data).try_for_each(|((at, ..), d)| links.corrections().send(*at, d))
+        })
     }
 
     /// Ends a run: nothing stays queued.
     pub fn finish(&mut self) -> Result<(), Error> {
         self.send_corrections()?;
         self.rec.flush()?;
-        for c in [&mut self.links.peer, &mut self.links.corrections].into_iter().flatten() {
+        for c in [&self.links.peer, &self.links.corrections].into_iter().flatten() {
             c.flush()?;
         }
         Ok(())
     }
 
     /// The channel to the other party, for set-up messages.
-    pub fn peer(&mut self) -> Option<&mut Box<dyn Channel>> {
-        self.links.peer.as_mut()
+    pub fn peer(&self) -> Option<&dyn Channel> {
+        self.links.peer.as_deref()
     }
 }

@@ -1,8 +1,9 @@
-//! Tensors that no kernel sees at once: element-wise protocols run a piece at a time, each a tile of the step.
+//! Tensors that no kernel sees at once: element-wise protocols run on pieces, each a tile of the step.
 //!
 //! Pieces depend on the protocol and never on an adapter, so that masks are the same everywhere.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::{Cost, Ctx, Error, Share, Wire};
 use crate::gpu::Buf;
@@ -37,23 +38,30 @@ pub(super) fn in_pieces(
     ctx: &mut Ctx,
     x: &Wire,
     piece: usize,
-    mut part: impl FnMut(&mut Ctx, &Wire) -> Result<Share, Error>,
+    part: impl Fn(&mut Ctx, &Wire) -> Result<Share, Error> + Sync,
 ) -> Result<Share, Error> {
     if x.n <= piece {
         return part(ctx, x);
     }
     let out = ctx.is_party().then(|| ctx.rec.words(x.n)).transpose()?;
-    let mut whole = Share { n: x.n, k: x.k, f: x.f, buf: None };
-    for r in ranges(x.n, piece) {
-        let y = ctx.tile(|ctx| part(ctx, &part_of(x, &r)))?;
-        if let (Some(out), Some(y)) = (&out, &y.buf) {
-            let whole = |buf| Columns { buf, stride: r.len(), start: 0 };
-            columns(&mut ctx.rec, Element::Ring, (1, r.len()), whole(y), whole(&cut(out, &r)))?;
-        }
-        (whole.k, whole.f) = (y.k, y.f);
-    }
-    whole.buf = out;
-    Ok(whole)
+    let ranges: Vec<_> = ranges(x.n, piece).collect();
+    let format = OnceLock::new();
+    ctx.tiles(
+        ranges.len(),
+        || (),
+        |ctx, (), i| {
+            let r = &ranges[i];
+            let y = part(ctx, &part_of(x, r))?;
+            if let (Some(out), Some(y)) = (&out, &y.buf) {
+                let whole = |buf| Columns { buf, stride: r.len(), start: 0 };
+                columns(&mut ctx.rec, Element::Ring, (1, r.len()), whole(y), whole(&cut(out, r)))?;
+            }
+            format.get_or_init(|| (y.k, y.f));
+            Ok(())
+        },
+    )?;
+    let (k, f) = format.into_inner().unwrap_or((x.k, x.f));
+    Ok(Share { n: x.n, k, f, buf: out })
 }
 
 /// Cost of [`in_pieces`], given that of so many elements.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use masque_engine::correlated::Scope;
 use masque_engine::protocol::{Cost, Ctx, Role, Share};
 use masque_engine::testing::signed;
-use masque_engine::trace::Lane;
+use masque_engine::trace::Place;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -136,7 +136,7 @@ fn party(ctx: &mut Ctx, op: &dyn Operation, held: &Held, name: &str, verify: boo
     let output = op.run(ctx, held)?;
     ctx.rec.read(&[])?;
     let (took, waited, cost) = (start.elapsed(), ctx.waited() - waited, ctx.cost() - cost);
-    ctx.rec.note(Lane::Host, name, None, 0, start);
+    ctx.rec.note(Place::Host, name, None, 0, start);
     let words = if verify { Some(words(ctx, &output)?) } else { None };
     Ok(Part { took, waited, cost, words })
 }

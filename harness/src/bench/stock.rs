@@ -8,7 +8,7 @@ use masque_engine::net::{Address, Channel, Counters, Link, NetError};
 
 /// A dealer-to-server connection whose messages can be laid in stock.
 pub struct Stock {
-    shelf: Arc<Mutex<Shelf>>,
+    shelf: Arc<Shelf>,
     sent: mpsc::Receiver<Option<Address>>,
 }
 
@@ -20,7 +20,13 @@ pub struct Announcer {
 
 struct Shelf {
     inner: Box<dyn Channel>,
-    messages: VecDeque<(Address, Vec<u8>)>,
+    messages: Mutex<VecDeque<(Address, Vec<u8>)>>,
+}
+
+impl Shelf {
+    fn messages(&self) -> MutexGuard<'_, VecDeque<(Address, Vec<u8>)>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Announced {
@@ -29,7 +35,7 @@ struct Announced {
     on: Arc<AtomicBool>,
 }
 
-struct Stocked(Arc<Mutex<Shelf>>);
+struct Stocked(Arc<Shelf>);
 
 /// Wraps both ends of a connection: channels for dealer and server, and what controls them.
 pub fn stocked(
@@ -38,14 +44,10 @@ pub fn stocked(
 ) -> (Box<dyn Channel>, Box<dyn Channel>, Announcer, Stock) {
     let (to, sent) = mpsc::channel();
     let on = Arc::new(AtomicBool::new(false));
-    let shelf = Arc::new(Mutex::new(Shelf { inner: server, messages: VecDeque::new() }));
+    let shelf = Arc::new(Shelf { inner: server, messages: Mutex::default() });
     let announcer = Announcer { to: to.clone(), on: on.clone() };
     let stock = Stock { shelf: shelf.clone(), sent };
     (Box::new(Announced { inner: dealer, to, on }), Box::new(Stocked(shelf)), announcer, stock)
-}
-
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Announcer {
@@ -64,22 +66,21 @@ impl Announcer {
 impl Stock {
     /// Takes every announced message off the connection.
     pub fn fill(&self) -> std::result::Result<(), NetError> {
-        let mut shelf = lock(&self.shelf);
         while let Ok(Some(at)) = self.sent.recv() {
-            let message = shelf.inner.recv(at)?;
-            shelf.messages.push_back((at, message));
+            let message = self.shelf.inner.recv(at)?;
+            self.shelf.messages().push_back((at, message));
         }
         Ok(())
     }
 
     /// What came over the connection so far.
     pub fn counters(&self) -> Counters {
-        lock(&self.shelf).inner.counters()
+        self.shelf.inner.counters()
     }
 }
 
 impl Channel for Announced {
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> std::result::Result<(), NetError> {
+    fn send(&self, at: Address, payload: Vec<u8>) -> std::result::Result<(), NetError> {
         self.inner.send(at, payload)?;
         if self.on.load(Ordering::SeqCst) {
             let _ = self.to.send(Some(at));
@@ -87,11 +88,11 @@ impl Channel for Announced {
         Ok(())
     }
 
-    fn recv(&mut self, at: Address) -> std::result::Result<Vec<u8>, NetError> {
+    fn recv(&self, at: Address) -> std::result::Result<Vec<u8>, NetError> {
         self.inner.recv(at)
     }
 
-    fn flush(&mut self) -> std::result::Result<(), NetError> {
+    fn flush(&self) -> std::result::Result<(), NetError> {
         self.inner.flush()
     }
 
@@ -103,40 +104,45 @@ impl Channel for Announced {
         self.inner.peer()
     }
 
-    fn shape(&mut self, link: Link) {
+    fn shape(&self, link: Link) {
         self.inner.shape(link);
     }
 }
 
 impl Channel for Stocked {
-    fn send(&mut self, at: Address, payload: Vec<u8>) -> std::result::Result<(), NetError> {
-        lock(&self.0).inner.send(at, payload)
+    fn send(&self, at: Address, payload: Vec<u8>) -> std::result::Result<(), NetError> {
+        self.0.inner.send(at, payload)
     }
 
-    /// From the stock, and from the connection when that is empty.
-    fn recv(&mut self, at: Address) -> std::result::Result<Vec<u8>, NetError> {
-        let mut shelf = lock(&self.0);
-        match shelf.messages.pop_front() {
+    /// The tile's next message from the stock, and from the connection when that is empty.
+    fn recv(&self, at: Address) -> std::result::Result<Vec<u8>, NetError> {
+        let next = {
+            let mut messages = self.0.messages();
+            let tile = |a: Address| (a.eval, a.node, a.tile);
+            let of_tile = messages.iter().position(|(got, _)| tile(*got) == tile(at));
+            messages.remove(of_tile.unwrap_or(0))
+        };
+        match next {
             Some((got, message)) if got == at => Ok(message),
-            Some((got, _)) => Err(NetError::Address { peer: shelf.inner.peer().to_owned(), expected: at, got }),
-            None => shelf.inner.recv(at),
+            Some((got, _)) => Err(NetError::Address { peer: self.0.inner.peer().to_owned(), expected: at, got }),
+            None => self.0.inner.recv(at),
         }
     }
 
-    fn flush(&mut self) -> std::result::Result<(), NetError> {
-        lock(&self.0).inner.flush()
+    fn flush(&self) -> std::result::Result<(), NetError> {
+        self.0.inner.flush()
     }
 
     fn counters(&self) -> Counters {
-        lock(&self.0).inner.counters()
+        self.0.inner.counters()
     }
 
     fn peer(&self) -> &str {
         "dealer"
     }
 
-    fn shape(&mut self, link: Link) {
-        lock(&self.0).inner.shape(link);
+    fn shape(&self, link: Link) {
+        self.0.inner.shape(link);
     }
 }
 
@@ -149,7 +155,7 @@ mod tests {
     fn messages_wait_in_their_order() {
         let at = |purpose| Address { purpose, ..Address::default() };
         let (dealer, server) = pair("dealer", "server");
-        let (mut dealer, mut server, announcer, stock) = stocked(dealer, server);
+        let (dealer, server, announcer, stock) = stocked(dealer, server);
         dealer.send(at(0), vec![0]).unwrap();
         assert_eq!(server.recv(at(0)).unwrap(), [0], "before the stock is laid in messages pass");
         announcer.begin();

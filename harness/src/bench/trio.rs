@@ -223,6 +223,13 @@ impl<S: State> Trio<S> {
         }
     }
 
+    /// So many tiles of a step are in flight at each party from now on.
+    pub fn set_lanes(&mut self, lanes: usize) {
+        for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {
+            state.ctx().set_lanes(lanes);
+        }
+    }
+
     /// The devices' work is measured by sections from now on.
     pub fn start_meters(&mut self) {
         for state in self.seats.iter_mut().filter_map(|s| s.state.as_mut()) {

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use masque_engine::approx;
 use masque_engine::exec::ExecError;
 use masque_engine::net::Link;
+use masque_engine::protocol::LANES;
 use masque_models::{Extents, ModuleConfig, Network};
 
 use super::bench::{approximation, link};
@@ -43,6 +44,9 @@ pub struct StepArgs {
     /// Link between client and server: loopback, lan (3 Gbit/s, 0.3 ms), wan (400 Mbit/s, 4 ms), or as 400mbit,4ms
     #[arg(long, value_name = "LINK", default_value = "lan", value_parser = link)]
     pub link: Link,
+    /// Tiles of attention, or pieces of an activation, that each party works on at once; results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = LANES as u16, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub lanes: u16,
     /// Evaluate once before, so that kernels are compiled: the time is that of any later step
     #[arg(long)]
     pub warm: bool,
@@ -118,6 +122,7 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
         weights: source.weights(network)?,
         link: args.link,
         batch,
+        lanes: args.lanes.into(),
         warm: args.warm,
         trace: args.trace.is_some(),
     };

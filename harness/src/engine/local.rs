@@ -185,8 +185,8 @@ mod tests {
     fn cause(broken: impl Fn() -> Result<(), EngineError> + Sync, at: &str) -> String {
         let listeners = [0; 2].map(|_| Listener::bind("127.0.0.1:0").expect("a free port"));
         let waits = |i: usize| -> Result<(), EngineError> {
-            let mut peer = listeners[i].accept("peer", &TcpOptions::default())?;
-            Ok(net::recv_setup(&mut *peer, 0).map(|_| ())?)
+            let peer = listeners[i].accept("peer", &TcpOptions::default())?;
+            Ok(net::recv_setup(&*peer, 0).map(|_| ())?)
         };
         let one = |i: usize, name: &str| if name == at { broken() } else { waits(i) };
         let listening = [listeners[0].local_addr(), listeners[1].local_addr()];

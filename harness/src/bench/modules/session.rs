@@ -107,6 +107,11 @@ impl Session {
         self.trio.shape(link);
     }
 
+    /// So many tiles of a step are in flight at each party from now on.
+    pub fn set_lanes(&mut self, lanes: usize) {
+        self.trio.set_lanes(lanes);
+    }
+
     /// From now on the devices' work is measured by sections.
     pub fn start_meters(&mut self) {
         self.trio.start_meters();

@@ -40,6 +40,8 @@ pub struct Wanted<'a> {
     pub link: Link,
     /// Samples evaluated together.
     pub batch: usize,
+    /// Tiles of a step in flight at each party.
+    pub lanes: usize,
     /// Whether an evaluation that is not measured comes first.
     pub warm: bool,
     /// Whether the roles record what they do.
@@ -51,7 +53,7 @@ pub type Trace = Vec<(Role, Vec<Event>)>;
 
 /// Evaluates a network in plaintext, then on shares.
 pub fn measure(gpus: [Arc<Gpu>; 3], wanted: Wanted<'_>, look: &Look) -> Result<(Report, Trace)> {
-    let Wanted { module, forward, plan, weights, link, batch, warm, trace } = wanted;
+    let Wanted { module, forward, plan, weights, link, batch, lanes, warm, trace } = wanted;
     let (forward, adapter) = (Arc::new(forward), engine::adapter_report(&gpus[0].describe()));
     let (graph, config) = (forward.graph.clone(), &plan.config);
     look.phase("the plaintext network");
@@ -62,6 +64,7 @@ pub fn measure(gpus: [Arc<Gpu>; 3], wanted: Wanted<'_>, look: &Look) -> Result<(
     look.networks(&graph, config.tile);
     let mut session = Session::open(gpus, forward.clone(), &plan, &weights, &|role| look.watch(role))?;
     session.shape(link);
+    session.set_lanes(lanes);
     let before = if warm { session.evaluate(Dealing::Meanwhile)?.parts } else { vec![] };
     match trace {
         true => session.start_trace(Instant::now()),
