@@ -32,6 +32,12 @@ pub(super) enum Halt {
     Ended(Fault),
 }
 
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Halt::Ended(fault)
+    }
+}
+
 struct State {
     frames: VecDeque<Frame>,
     /// Bytes reserved and not yet released.
@@ -95,6 +101,12 @@ impl Queue {
         state.used = state.used.saturating_sub(bytes);
         state.progress = state.progress.max(Instant::now());
         self.changed.notify_all();
+    }
+
+    /// Whether a frame sent past the queue would come after all that were put into it.
+    pub fn vacant(&self) -> bool {
+        let state = self.lock();
+        state.used == 0 && state.end.is_none()
     }
 
     /// Notes that bytes moved, so that a long frame on a slow link is not taken for a stall.

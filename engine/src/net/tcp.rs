@@ -1,13 +1,14 @@
 //! Channels over TCP.
 //!
 //! A writer thread empties the outgoing queue into the socket and a reader thread fills the incoming queue from it, so
-//! two peers that send large messages at once never wait for each other. When the incoming queue is full the reader
+//! two peers that send large messages at once never wait for each other. A small message that finds the queue empty is
+//! written by its sender, which takes less time than to wake the writer. When the incoming queue is full the reader
 //! stops reading, TCP closes its window and the peer's queue fills up: back-pressure reaches the peer's `send`.
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,8 +130,11 @@ impl Listener {
 fn channel(stream: TcpStream, peer: &str, opts: &TcpOptions) -> Result<Box<dyn Channel>, NetError> {
     let [outgoing, incoming] = [0; 2].map(|_| Arc::new(Queue::new(opts.queue_bytes)));
     let shaper = Arc::new(Mutex::new(Shaper::new(Link::LOOPBACK)));
+    let turn: Arc<Mutex<()>> = Arc::default();
     let start = || {
         stream.set_nodelay(true)?;
+        // Whoever writes looks from time to time whether it is still worth it.
+        stream.set_write_timeout(Some(LOOK))?;
         let (alive, reading) = mpsc::channel();
         let reader = Reader {
             stream: stream.try_clone()?,
@@ -139,8 +143,13 @@ fn channel(stream: TcpStream, peer: &str, opts: &TcpOptions) -> Result<Box<dyn C
             max_frame: opts.max_frame,
             _alive: alive,
         };
-        let writer =
-            Writer { stream: stream.try_clone()?, outgoing: outgoing.clone(), shaper: shaper.clone(), reading };
+        let writer = Writer {
+            stream: stream.try_clone()?,
+            outgoing: outgoing.clone(),
+            shaper: shaper.clone(),
+            turn: turn.clone(),
+            reading,
+        };
         thread::Builder::new().name(format!("write to {peer}")).spawn(move || writer.run())?;
         thread::Builder::new().name(format!("read from {peer}")).spawn(move || reader.run())
     };
@@ -148,12 +157,19 @@ fn channel(stream: TcpStream, peer: &str, opts: &TcpOptions) -> Result<Box<dyn C
         outgoing.abandon(Fault::Closed);
         return Err(Fault::Io(e.to_string()).noticed(peer, super::Address::setup(u16::MAX)));
     }
-    Ok(Box::new(Endpoint::new(peer, outgoing, incoming, opts, Tcp { stream, shaper })))
+    Ok(Box::new(Endpoint::new(peer, outgoing, incoming, opts, Tcp { stream, shaper, turn })))
 }
+
+/// Longest frame that its sender writes: less than the least room that sockets have.
+const SMALL: usize = 16 << 10;
+/// How long a write may wait for room before it returns.
+const LOOK: Duration = Duration::from_millis(100);
 
 struct Tcp {
     stream: TcpStream,
     shaper: Arc<Mutex<Shaper>>,
+    /// Whose frame is being written.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Transport for Tcp {
@@ -162,7 +178,24 @@ impl Transport for Tcp {
     }
 
     fn shape(&self, link: Link) {
-        *self.shaper.lock().unwrap_or_else(PoisonError::into_inner) = Shaper::new(link);
+        *lock(&self.shaper) = Shaper::new(link);
+    }
+
+    fn direct(&self, outgoing: &Queue, frame: &Frame, patience: Duration) -> Option<Result<(), Halt>> {
+        if frame.wire() > SMALL || !lock(&self.shaper).unlimited() {
+            return None;
+        }
+        let _turn = self.turn.try_lock().ok()?;
+        if !outgoing.vacant() {
+            return None;
+        }
+        let mut moved = Instant::now();
+        Some(write(&self.stream, frame, &mut 0, frame.wire(), |bytes| {
+            if bytes > 0 {
+                moved = Instant::now();
+            }
+            if moved.elapsed() < patience { Ok(()) } else { Err(Halt::Stalled) }
+        }))
     }
 
     fn flush(&self, outgoing: &Queue, patience: Duration) -> Result<(), Halt> {
@@ -226,6 +259,7 @@ struct Writer {
     stream: TcpStream,
     outgoing: Arc<Queue>,
     shaper: Arc<Mutex<Shaper>>,
+    turn: Arc<Mutex<()>>,
     /// Disconnected when the reader has ended.
     reading: mpsc::Receiver<()>,
 }
@@ -246,12 +280,11 @@ impl Writer {
 
     /// Writes one frame, at the speed of the link.
     fn frame(&mut self, frame: &Frame) -> Result<(), Fault> {
-        let lock = || self.shaper.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = lock(&self.turn);
         let (slot, piece): (Slot, usize) = {
-            let mut shaper = lock();
+            let mut shaper = lock(&self.shaper);
             (shaper.slot(frame.ready, frame.wire()), shaper.piece())
         };
-        let header = wire::encode(frame.at, frame.payload.len());
         let mut done = 0;
         while done < frame.wire() {
             let end = frame.wire().min(done + piece);
@@ -259,20 +292,45 @@ impl Writer {
                 on_the_way if end < frame.wire() => thread::sleep(on_the_way.saturating_duration_since(Instant::now())),
                 arrival => sleep_until(arrival),
             }
-            while done < end {
-                let head = IoSlice::new(&header[done.min(wire::HEADER)..end.min(wire::HEADER)]);
-                let from = |n: usize| n.saturating_sub(wire::HEADER);
-                let body = IoSlice::new(&frame.payload[from(done)..from(end)]);
-                match (&self.stream).write_vectored(&[head, body]) {
-                    Ok(0) => return Err(Fault::Closed),
-                    Ok(n) => done += n,
-                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                    Err(e) => return Err(e.into()),
+            write(&self.stream, frame, &mut done, end, |bytes| {
+                if bytes > 0 {
+                    self.outgoing.touch();
                 }
-                self.outgoing.touch();
-            }
+                Ok::<_, Fault>(())
+            })?;
         }
-        lock().sent(Instant::now());
+        lock(&self.shaper).sent(Instant::now());
         Ok(())
     }
+}
+
+/// Writes a frame from byte `done` up to `end`. `moved` hears how many bytes went, also when none did for [`LOOK`], and may
+/// give up.
+fn write<E: From<Fault>>(
+    mut stream: &TcpStream,
+    frame: &Frame,
+    done: &mut usize,
+    end: usize,
+    mut moved: impl FnMut(usize) -> Result<(), E>,
+) -> Result<(), E> {
+    let header = wire::encode(frame.at, frame.payload.len());
+    while *done < end {
+        let head = IoSlice::new(&header[(*done).min(wire::HEADER)..end.min(wire::HEADER)]);
+        let from = |n: usize| n.saturating_sub(wire::HEADER);
+        let body = IoSlice::new(&frame.payload[from(*done)..from(end)]);
+        let bytes = match stream.write_vectored(&[head, body]) {
+            Ok(0) => return Err(Fault::Closed.into()),
+            Ok(n) => n,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => 0,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Fault::from(e).into()),
+        };
+        *done += bytes;
+        moved(bytes)?;
+    }
+    Ok(())
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
