@@ -60,6 +60,8 @@ fn products(c: &mut Criterion) {
     let mut g = group(c, "kernels/matmul");
     let cases = [
         (Form::Native, Format::Ring, 512, 512, 512),
+        (Form::Native, Format::I32, 512, 512, 512),
+        (Form::Native, Format::I16, 512, 512, 512),
         (Form::Native, Format::Ring, 1024, 1024, 1024),
         (Form::Native, Format::Ring, 4096, 320, 320),
         (Form::Native, Format::I16, 1024, 1024, 1024),
@@ -67,6 +69,7 @@ fn products(c: &mut Criterion) {
         (Form::Portable, Format::Ring, 512, 512, 512),
         (Form::Portable, Format::I32, 512, 512, 512),
         (Form::Portable, Format::I16, 512, 512, 512),
+        (Form::Portable, Format::Ring, 4096, 320, 320),
     ];
     for (form, format, m, k, n) in cases {
         let Some(gpu) = device(form) else { continue };

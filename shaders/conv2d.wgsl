@@ -43,14 +43,18 @@ fn one(o: vec3<i32>, k: u32) -> E {
     let tap = k / p.channels;
     let at = pixel(o, tap / p.kernel, tap % p.kernel);
     if (at.y == 0u) { return e_zero(); }
-    return load_a(at.x + k % p.channels);
+    return a[at.x + k % p.channels];
 }
 // Beyond the last tap the panel holds zeros, and the rows of the image end.
-fn four(o: vec3<i32>, k: u32) -> E4 {
-    return e4_make(one(o, k), one(o, k + 1u), one(o, k + 2u), one(o, k + 3u));
+fn some(o: vec3<i32>, k: u32) -> X {
+    var v: array<E, DEPTH>;
+#each i DEPTH
+    v[%i] = one(o, k + %iu);
+#end
+    return x_make(v);
 }
 #else
-fn four(at: vec2<u32>, k: u32) -> E4 { return e4_keep(load_a(at.x + k), at.y == 1u); }
+fn some(at: vec2<u32>, k: u32) -> X { return x_load(e4_keep(a[(at.x + k) / DEPTH], at.y == 1u)); }
 #endif
 
 @compute @workgroup_size(64)
@@ -73,12 +77,15 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let extent = p.kernel;
     let channels = p.channels;
 #ifdef SCALAR
-    for (var k = 0u; k < extent * extent * channels; k += 4u) {
+    for (var k = 0u; k < extent * extent * channels; k += DEPTH) {
 #each r ROWS
-        x[%r] = four(o%r, k);
+        let x%r = some(o%r, k);
 #end
-        steps(at);
-        at += 4u * QUADS;
+        panel(at);
+#each r ROWS
+        row%r(x%r);
+#end
+        at += DEPTH * QUADS;
     }
 #else
     for (var tap = 0u; tap < extent * extent; tap++) {
@@ -87,12 +94,15 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #each r ROWS
         let r%r = pixel(o%r, ky, kx);
 #end
-        for (var k = 0u; k < channels; k += 4u) {
+        for (var k = 0u; k < channels; k += DEPTH) {
 #each r ROWS
-            x[%r] = four(r%r, k);
+            let x%r = some(r%r, k);
 #end
-            steps(at);
-            at += 4u * QUADS;
+            panel(at);
+#each r ROWS
+            row%r(x%r);
+#end
+            at += DEPTH * QUADS;
         }
     }
 #endif

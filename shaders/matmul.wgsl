@@ -24,15 +24,16 @@ struct Params {
 #import tile
 
 #ifdef SCALAR
-// Four elements of a row of `a`; beyond k the panel holds zeros, so any element does.
-fn four(base: u32, k: u32) -> E4 {
-    let last = p.k - 1u;
-    return e4_make(
-        load_a(base + min(k, last) * p.a_col), load_a(base + min(k + 1u, last) * p.a_col),
-        load_a(base + min(k + 2u, last) * p.a_col), load_a(base + min(k + 3u, last) * p.a_col));
+// DEPTH elements of a row of `a`; beyond k the panel holds zeros, so any element does.
+fn some(base: u32, k: u32) -> X {
+    var v: array<E, DEPTH>;
+#each i DEPTH
+    v[%i] = a[base + min(k + %iu, p.k - 1u) * p.a_col];
+#end
+    return x_make(v);
 }
 #else
-fn four(base: u32, k: u32) -> E4 { return load_a(base + k); }
+fn some(base: u32, k: u32) -> X { return x_load(a[(base + k) / DEPTH]); }
 #endif
 
 @compute @workgroup_size(64)
@@ -61,12 +62,15 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     at += HEAD * QUADS;
     // Parameters lie in memory: read once, not in every iteration.
     let depth = p.k;
-    for (var k = 0u; k < depth; k += 4u) {
+    for (var k = 0u; k < depth; k += DEPTH) {
 #each r ROWS
-        x[%r] = four(r%r, k);
+        let x%r = some(r%r, k);
 #end
-        steps(at);
-        at += 4u * QUADS;
+        panel(at);
+#each r ROWS
+        row%r(x%r);
+#end
+        at += DEPTH * QUADS;
     }
     finish(p.out_offset + (z / p.out_inner) * p.out_outer + (z % p.out_inner) * p.out_step, row, tile.y * 4u * QUADS);
 }

@@ -4,8 +4,6 @@
 //
 // Needs `a` and `out` (arrays of V; `a` of E with SCALAR, `out` of E with RAGGED) and `b` (array of W), and in `p`: m, n,
 // out_row, out_col, subtract. `b` is in panels [columns / width][1 + k][width], row 0 the value to start from.
-#import element
-
 #ifdef BROAD
 const ROWS: u32 = 4u;
 const QUADS: u32 = 4u;
@@ -17,30 +15,13 @@ const QUADS: u32 = 2u;
 const QUADS: u32 = 1u;
 #endif
 #endif
+#import element
 
-// Four columns of `a`, a row of the panel, and the sums.
-var<private> x: array<E4, ROWS>;
-var<private> s: array<B4, QUADS>;
+// The sums, and DEPTH rows of the panel, a quad of columns each.
 #each q QUADS
 var<private> c%q: array<C, ROWS>;
+var<private> s%q: array<B4, DEPTH>;
 #end
-
-#ifdef SCALAR
-fn load_a(i: u32) -> E { return a[i]; }
-#else
-// Elements i to i + 3; i is a multiple of 4.
-fn load_a(i: u32) -> E4 {
-#ifdef F32
-    return e4_load(a[i >> 2u]);
-#else
-#ifdef NATIVE
-    return a[i >> 2u];
-#else
-    return e4_pair(a[i >> 1u], a[(i >> 1u) + 1u]);
-#endif
-#endif
-}
-#endif
 
 // Every row starts from the panel's row 0. `at` counts W, also below.
 fn start(at: u32) {
@@ -52,66 +33,39 @@ fn start(at: u32) {
 #end
 }
 
-// One row of the panel against column i of `x`.
-#each i 4
-fn step%i() {
-#each r ROWS
-    let x%r = e4_%i(x[%r]);
-#each q QUADS
-    c%q[%r] = e4_mac(c%q[%r], x%r, s[%q]);
-#end
-#end
-}
-#end
-
-// Four rows of the panel against `x`.
+// DEPTH rows of the panel, for `row` below.
 #ifdef SHARED
 // Which of the panel's quads this thread loads for its subgroup.
 var<private> lane: u32;
 
-#ifdef BROAD
-fn steps(at: u32) {
-    let u = load_b(at + lane);
-    s[0] = b4_from0(u); s[1] = b4_from1(u); s[2] = b4_from2(u); s[3] = b4_from3(u);
-    step0();
-    s[0] = b4_from4(u); s[1] = b4_from5(u); s[2] = b4_from6(u); s[3] = b4_from7(u);
-    step1();
-    let v = load_b(at + 8u + lane);
-    s[0] = b4_from0(v); s[1] = b4_from1(v); s[2] = b4_from2(v); s[3] = b4_from3(v);
-    step2();
-    s[0] = b4_from4(v); s[1] = b4_from5(v); s[2] = b4_from6(v); s[3] = b4_from7(v);
-    step3();
-}
-#else
-fn steps(at: u32) {
-    let u = load_b(at + lane % (4u * QUADS));
-#ifdef WIDE
-    s[0] = b4_from0(u); s[1] = b4_from1(u);
-    step0();
-    s[0] = b4_from2(u); s[1] = b4_from3(u);
-    step1();
-    s[0] = b4_from4(u); s[1] = b4_from5(u);
-    step2();
-    s[0] = b4_from6(u); s[1] = b4_from7(u);
-    step3();
-#else
-#each i 4
-    s[0] = b4_from%i(u);
-    step%i();
-#end
-#endif
-}
-#endif
-#else
-fn steps(at: u32) {
-#each i 4
+fn panel(at: u32) {
+    var u: array<B4, 2>;
+    u[0] = load_b(at + lane % (DEPTH * QUADS));
+    if (DEPTH * QUADS > 8u) { u[1] = load_b(at + 8u + lane); }
+#each i DEPTH
 #each q QUADS
-    s[%q] = load_b(at + %iu * QUADS + %qu);
+    s%q[%i] = b4_%i_%q(u[(%iu * QUADS + %qu) / 8u]);
 #end
-    step%i();
+#end
+}
+#else
+fn panel(at: u32) {
+#each i DEPTH
+#each q QUADS
+    s%q[%i] = load_b(at + %iu * QUADS + %qu);
+#end
 #end
 }
 #endif
+
+// DEPTH columns of a row of `a` against them: a sum takes all before the next begins, so that it stays in a register.
+#each r ROWS
+fn row%r(x: X) {
+#each q QUADS
+    c%q[%r] = e4_dot(c%q[%r], x, s%q);
+#end
+}
+#end
 #import tile_out
 
 // Writes what is inside the matrix of the tile at (row, col).

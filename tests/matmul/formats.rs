@@ -60,3 +60,47 @@ fn every_width_that_is_asked_for() {
         }
     }
 }
+
+/// Pairs of words at the edges of signed 16-bit digits against all such pairs: what the portable form says fits a word does.
+#[test]
+fn edges_of_digits() {
+    const EDGES: [u32; 14] = [
+        0,
+        1,
+        0x7fff,
+        0x8000,
+        0x8001,
+        0xffff,
+        0x7fff_7fff,
+        0x7fff_8000,
+        0x8000_0000,
+        0x8000_8000,
+        0x8000_8001,
+        0xffff_8000,
+        0xffff_8001,
+        u32::MAX,
+    ];
+    let n = EDGES.len() * EDGES.len();
+    let pair = |i: usize| [EDGES[i / EDGES.len()], EDGES[i % EDGES.len()]];
+    let bias = vec![u64::from(u32::MAX); n];
+    for mut r in recorders() {
+        let a: Vec<u64> = (0..n).flat_map(pair).map(|low| u64::from(low) | 0xfedc_ba98 << 32).collect();
+        for format in [Format::Ring, Format::I32, Format::I16] {
+            let narrow = |low: u32| match format {
+                Format::I32 => low as i32 as u64,
+                Format::I16 => low as i16 as u64,
+                _ => u64::from(low) | 0x8765_4321 << 32,
+            };
+            let b: Vec<u64> = (0..n).flat_map(pair).map(narrow).collect();
+            let (from, with, to) = (Strided::rows(2), Strided::rows(2).transposed(), Strided::rows(n));
+            let [a_buf, b_buf, bias_buf] = [&a, &b, &bias].map(|words| r.upload_slice(words).unwrap());
+            let packed = pack_with_bias(&mut r, format, &b_buf, with, 2, n, Some(&bias_buf)).unwrap();
+            let out = output::<u64>(&r, n * n, None);
+            matmul(&mut r, Element::Ring, Mode::Set, &a_buf, from, &packed, &out, to, n).unwrap();
+            let exact = reference::matmul::matmul(0, (&a, &from), (&b, &with), Some(&bias), (n, 2, n));
+            let want: Vec<_> = exact.into_iter().enumerate().collect();
+            let what = format!("{format:?} {:?}", r.gpu().form());
+            check(&mut r, &out, &vec![0; n * n], &want, 2, &what);
+        }
+    }
+}
