@@ -37,7 +37,7 @@ pub(super) struct Digits {
     groups: usize,
     /// What is dealt for an element: words, and their bits, a multiple of 4; 64 for digits of 7 bits, whose one-hots have
     /// two words each.
-    pub(super) leaves: (usize, u32),
+    leaves: (usize, u32),
 }
 
 /// Two digits of 7 bits, for windows of up to 15 bits whose bytes [`super::maximum()`] takes as they are.
