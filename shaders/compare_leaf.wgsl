@@ -18,6 +18,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> signs: array<u32>; // bits [n / 32 rounded up][rows]
 #import thread
 #import prg
+#import masked8
 #import load8(delta)
 
 // (g, e) of one digit at bits q and 4 + q, from its 15 or 7 bits.
@@ -76,11 +77,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
             }
 #end
-            let x = m & vec4<u32>(0xffu);
-            let y = (m >> vec4<u32>(16u)) & vec4<u32>(0xffu);
-            msg[row * eights + at] = vec2<u32>(
-                (bytes[0] ^ x.x) | ((bytes[1] ^ y.x) << 8u) | ((bytes[2] ^ x.y) << 16u) | ((bytes[3] ^ y.y) << 24u),
-                (bytes[4] ^ x.z) | ((bytes[5] ^ y.z) << 8u) | ((bytes[6] ^ x.w) << 16u) | ((bytes[7] ^ y.w) << 24u));
+            msg[row * eights + at] = masked8(bytes, m);
         }
     }
     signs[t] = word;

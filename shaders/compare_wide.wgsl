@@ -15,6 +15,7 @@ struct Params { n: u32, rows: u32, lo: u32, hi: u32, first: u32, m0: u32, m1: u3
 #import thread
 #import draw
 #import shorts
+#import masked8
 #import load8(delta)
 
 // (g, e) of digit q at bits q and 4 + q.
@@ -60,11 +61,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
             }
 #end
-            let x = m & vec4<u32>(0xffu);
-            let y = (m >> vec4<u32>(16u)) & vec4<u32>(0xffu);
-            msg[row * eights + at] = vec2<u32>(
-                (bytes[0] ^ x.x) | ((bytes[1] ^ y.x) << 8u) | ((bytes[2] ^ x.y) << 16u) | ((bytes[3] ^ y.y) << 24u),
-                (bytes[4] ^ x.z) | ((bytes[5] ^ y.z) << 8u) | ((bytes[6] ^ x.w) << 16u) | ((bytes[7] ^ y.w) << 24u));
+            msg[row * eights + at] = masked8(bytes, m);
         }
     }
     signs[t] = word;
