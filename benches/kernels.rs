@@ -69,6 +69,7 @@ fn products(c: &mut Criterion) {
         (Form::Portable, Format::Ring, 512, 512, 512),
         (Form::Portable, Format::I32, 512, 512, 512),
         (Form::Portable, Format::I16, 512, 512, 512),
+        (Form::Portable, Format::Ring, 1024, 1024, 1024),
         (Form::Portable, Format::Ring, 4096, 320, 320),
     ];
     for (form, format, m, k, n) in cases {
