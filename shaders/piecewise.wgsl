@@ -6,29 +6,52 @@
 // With WIDE the result's ring is larger than the wire's, and M is the mask, reduced mod 2^k, or, where the top bit of d is
 // clear, its signed reading M - 2^k t; `change`, [word][n], has first what the sum of the parties' shares of the mask exceeds
 // M by, over 2^k, then ((M - 2^k t)^i - M^i) / 2^k, alone and then times each beta_s.
+// CLIENT draws what is dealt, the server has the dealer's messages, in K bits a word and S bits a word of `change`.
 // One thread handles 8 elements; n is a multiple of 8.
+struct Params {
+    n: u32, k: u32, first: u32,
 #ifdef ALWAYS
-struct Params { n: u32, k: u32, first: u32 }
 #else
-struct Params { n: u32, k: u32, segments: u32, levels: u32, first: u32 }
+    segments: u32, levels: u32,
+#endif
+#ifdef WORDS
+    dealt0: u32, dealt1: u32, dealt2: u32,
+#endif
+#ifdef WIDE
+    change0: u32, change1: u32, change2: u32,
+#endif
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> delta: array<V>; // [n]
+#ifdef ALWAYS
+#else
 @group(0) @binding(2) var<storage, read> bits: array<u32>; // opened bits [n / 32 rounded up][levels]
 #import segment
 #endif
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> delta: array<V>; // [n]
 @group(0) @binding(3) var<storage, read> table: array<R>; // [segments][3 + DEGREE]: first bit, second bit, coefficients
-@group(0) @binding(4) var<storage, read> dealt: array<V>; // [words][n]
+#ifdef CLIENT
+@group(0) @binding(4) var<storage, read> keys: array<vec4<u32>>;
+#endif
+#ifdef SERVER
+#ifdef WORDS
+@group(0) @binding(4) var<storage, read> dealt: array<u32>; // packed [words][n]
+#endif
 #ifdef WIDE
-@group(0) @binding(5) var<storage, read> change: array<V>; // [words][n]
-#import load8(change)
+@group(0) @binding(5) var<storage, read> change: array<u32>; // packed [words][n]
+#endif
 #endif
 @group(0) @binding(6) var<storage, read> lam: array<V>; // [n] own share of the mask
 @group(0) @binding(7) var<storage, read_write> out: array<V>; // [n]
 #import thread
 #import degree
+#ifdef WORDS
+#import dealt(dealt)
+#endif
+#ifdef WIDE
+#import dealt(change S)
+#endif
 #import load8(delta)
 #import load8(lam)
-#import load8(dealt)
 #import store8(out)
 alias R8 = array<R, 8>;
 
@@ -60,7 +83,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     m[0] = load8_lam(t);
     var at = t;
 #each j HIGHER
-    m[%j + 1] = load8_dealt(at);
+    m[%j + 1] = dealt8_dealt(at);
     at += groups;
 #end
 #ifdef WIDE
@@ -73,14 +96,14 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         u[%i] = r_sub(d, h);
     }
 #end
-    var carry = load8_change(t);
+    var carry = dealt8_change(t);
     var changed = t + groups;
 #each i 8
     m[0][%i] = r_sub(m[0][%i], r_shl(carry[%i], p.k));
 #end
 #each j DEGREE
     {
-        var b = load8_change(changed);
+        var b = dealt8_change(changed);
 #each i 8
         m[%j][%i] = r_add(m[%j][%i], r_and(r_shl(b[%i], p.k), low[%i]));
 #end
@@ -112,10 +135,10 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         var b: array<R8, DEGREE>;
 #each j DEGREE
         {
-            b[%j] = load8_dealt(at);
+            b[%j] = dealt8_dealt(at);
             at += groups;
 #ifdef WIDE
-            var w = load8_change(changed);
+            var w = dealt8_change(changed);
             changed += groups;
 #each i 8
             b[%j][%i] = r_add(b[%j][%i], r_and(r_shl(w[%i], p.k), low[%i]));
@@ -123,7 +146,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
         }
 #end
-        var beta = load8_dealt(at);
+        var beta = dealt8_dealt(at);
         at += groups;
 #each i 8
         {

@@ -1,24 +1,42 @@
-// Dealer's words for piecewise.wgsl, in its order, from the wire's mask and the masks of the comparison's bits.
-// One thread handles 8 elements; n is a multiple of 8.
+// Dealer's words for piecewise.wgsl, in its order, from the wire's mask and the masks of the comparison's bits, less the
+// client's streams, in K bits a word and S bits a word of `change`. One thread handles 8 elements; n is a multiple of 8.
+struct Params {
+    n: u32, k: u32,
 #ifdef ALWAYS
-struct Params { n: u32, k: u32 }
 #else
-struct Params { n: u32, k: u32, segments: u32, levels: u32 }
+    segments: u32, levels: u32,
+#endif
+#ifdef WORDS
+    dealt0: u32, dealt1: u32, dealt2: u32,
+#endif
+#ifdef WIDE
+    change0: u32, change1: u32, change2: u32,
+#endif
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> lam: array<V>; // [n]
+#ifdef ALWAYS
+#else
 @group(0) @binding(2) var<storage, read> bits: array<u32>; // masks of bits [n / 32 rounded up][levels]
 @group(0) @binding(3) var<storage, read> table: array<R>; // [segments][3 + DEGREE]
 #import segment
 #endif
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> lam: array<V>; // [n]
-@group(0) @binding(4) var<storage, read_write> out: array<V>; // [words][n]
+@group(0) @binding(4) var<storage, read> keys: array<vec4<u32>>;
+#ifdef WORDS
+@group(0) @binding(5) var<storage, read_write> dealt: array<u32>; // packed [words][n]
+#endif
 #ifdef WIDE
-@group(0) @binding(5) var<storage, read_write> change: array<V>; // [words][n]
-#import store8(change)
+@group(0) @binding(6) var<storage, read_write> change: array<u32>; // packed [words][n]
 #endif
 #import thread
 #import degree
+#ifdef WORDS
+#import deal(dealt)
+#endif
+#ifdef WIDE
+#import deal(change S)
+#endif
 #import load8(lam)
-#import store8(out)
 alias R8 = array<R, 8>;
 
 #ifdef ALWAYS
@@ -52,7 +70,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #each i 8
     carry[%i] = r_shr(carry[%i], p.k);
 #end
-    store8_change(t, carry);
+    deal8_change(carry, t);
 #endif
 #each i 8
     m[0][%i] = r_low(m[0][%i], p.k);
@@ -78,12 +96,12 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #end
     var changed = t + groups;
 #each j DEGREE
-    store8_change(changed, w[%j]);
+    deal8_change(w[%j], changed);
     changed += groups;
 #end
 #endif
 #each j HIGHER
-    store8_out(at, m[%j + 1]);
+    deal8_dealt(m[%j + 1], at);
     at += groups;
 #end
 #ifdef ALWAYS
@@ -99,14 +117,14 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         on[%i] = r_neg(v[%i]);
 #end
 #each j DEGREE
-        store8_out(at, masked(m[%j], on));
+        deal8_dealt(masked(m[%j], on), at);
         at += groups;
 #ifdef WIDE
-        store8_change(changed, masked(w[%j], on));
+        deal8_change(masked(w[%j], on), changed);
         changed += groups;
 #endif
 #end
-        store8_out(at, v);
+        deal8_dealt(v, at);
         at += groups;
     }
 #endif

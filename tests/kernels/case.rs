@@ -109,6 +109,12 @@ impl Case {
         self
     }
 
+    /// For a second message, of `k` bits an element.
+    pub fn second(mut self, k: u32) -> Self {
+        self.kernel = self.kernel.second(k);
+        self
+    }
+
     /// A buffer that the kernel reads.
     pub fn input<T: NoUninit>(mut self, name: &'static str, data: &[T]) -> Self {
         self.inputs.push((name, bytemuck::cast_slice(data).to_vec()));

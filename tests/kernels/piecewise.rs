@@ -17,7 +17,8 @@ fn segments(thresholds: u32) -> Vec<(u32, u32)> {
 struct Shape {
     n: usize,
     k: u32,
-    wide: bool,
+    /// Bits of dealt words, and of what changes.
+    widths: (Option<u32>, Option<u32>),
     thresholds: usize,
     segments: usize,
     selected: usize,
@@ -33,7 +34,7 @@ impl Shape {
 
     /// Words of an element that say what changes for the signed reading.
     fn changes(&self) -> usize {
-        if self.wide { 1 + self.degree * (1 + self.selected) } else { 0 }
+        if self.widths.1.is_some() { 1 + self.degree * (1 + self.selected) } else { 0 }
     }
 
     /// Whether there is nothing to select.
@@ -41,24 +42,38 @@ impl Shape {
         self.thresholds == 0
     }
 
-    /// Parameters that a kernel without a selection lacks.
+    /// Less the parameters that a kernel without a selection, or without a message, lacks.
     fn args(&self, mut args: Vec<(&'static str, Word)>) -> Vec<(&'static str, Word)> {
-        args.retain(|(name, _)| !self.always() || !["segments", "levels"].contains(name));
+        args.retain(|(name, _)| match *name {
+            "segments" | "levels" => !self.always(),
+            name if name.starts_with("dealt") => self.widths.0.is_some(),
+            name if name.starts_with("change") => self.widths.1.is_some(),
+            _ => true,
+        });
         args
     }
 
     fn case(&self, case: Case) -> Case {
         let case = case.with(["D1", "D2", "D3", "D4"][self.degree - 1]);
         let case = if self.always() { case.with("ALWAYS") } else { case };
-        if self.wide { case.with("WIDE") } else { case }
+        let case = self.widths.0.into_iter().fold(case, Case::bits);
+        self.widths.1.into_iter().fold(case, Case::second)
     }
 }
+
+/// The widths that variants.txt has.
+const WIDTHS: [(u32, Option<u32>); 4] = [(12, None), (44, None), (28, Some(4)), (60, Some(40))];
+const ALONE: [Option<u32>; 4] = [None, Some(4), Some(20), Some(40)];
 
 fn shapes(draw: &mut Draw) -> Vec<Shape> {
     let mut all = vec![];
     for degree in 1..=4 {
         for thresholds in [0, 1, 3, 4] {
-            for wide in [false, true] {
+            let widths: Vec<_> = match (degree, thresholds) {
+                (1, 0) => ALONE.map(|s| (None, s)).to_vec(),
+                _ => WIDTHS.map(|(k, s)| (Some(k), s)).to_vec(),
+            };
+            for widths in widths {
                 let segments = segments(thresholds);
                 let table = segments.iter().flat_map(|(below, above)| {
                     let mut row = vec![u64::from(*below), u64::from(*above)];
@@ -68,8 +83,8 @@ fn shapes(draw: &mut Draw) -> Vec<Shape> {
                 let table = table.collect();
                 all.push(Shape {
                     n: draw.pick(&EIGHTS),
-                    k: draw.pick(&[4, 31, 32, 33, if wide { 63 } else { 64 }]),
-                    wide,
+                    k: draw.pick(&[4, 31, 32, 33, if widths.1.is_some() { 63 } else { 64 }]),
+                    widths,
                     thresholds: thresholds as usize,
                     segments: segments.len(),
                     selected: segments.iter().filter(|s| **s != (NONE, NONE)).count(),
@@ -82,23 +97,41 @@ fn shapes(draw: &mut Draw) -> Vec<Shape> {
     all
 }
 
+/// Addresses of the two streams.
+fn nonces(draw: &mut Draw) -> [[u32; 3]; 2] {
+    [(); 2].map(|_| [draw.within(0..=9), draw.halves(1)[0], 7])
+}
+
 pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise::*;
     let mut all = vec![];
     for shape in shapes(draw) {
-        for first in [0, 1] {
-            let Shape { n, k, segments, degree, wide, .. } = shape;
-            let p = Params { n, k, segments, levels: shape.thresholds, first };
-            let (delta, dealt) = (draw.words(n), draw.words((n * shape.words()).max(8)));
-            let bits = draw.halves(n.div_ceil(32) * shape.thresholds);
-            let (lam, change) = (draw.words(n), draw.words(n * shape.changes()));
+        for (client, first) in [(true, 1), (false, 0), (false, 1)] {
+            let Shape { n, k, segments, degree, widths, .. } = shape;
+            let [[dealt0, dealt1, dealt2], [change0, change1, change2]] = nonces(draw);
+            let levels = shape.thresholds;
+            let p = Params { n, k, segments, levels, first, dealt0, dealt1, dealt2, change0, change1, change2 };
+            let (keys, delta, lam) = (draw.halves(16), draw.words(n), draw.words(n));
+            let bits = draw.halves(n.div_ceil(32) * levels);
+            let mut words = |k: Option<u32>, nonce: [u32; 3], n: usize| {
+                let k = k.unwrap_or(4);
+                let message = (!client).then(|| draw.halves(n * k as usize / 32));
+                (dealt(&keys, nonce, message.as_deref(), k, n), message)
+            };
+            let (own, message) = words(widths.0, [dealt0, dealt1, dealt2], n * shape.words());
+            let (change, change_message) = words(widths.1, [change0, change1, change2], n * shape.changes());
             let mut out = poisoned(n);
-            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &dealt, change: &change, lam: &lam };
-            piecewise(degree, wide, &p, &inputs, &shape.table, &mut out);
+            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &own, change: &change, lam: &lam };
+            piecewise(degree, widths.1.is_some(), &p, &inputs, &shape.table, &mut out);
             let case = shape.case(Case::new("piecewise", shape.args(p.args()), n / 8)).input("delta", &delta);
-            let case = case.input("table", &shape.table).input("dealt", &dealt);
+            let case = case.with(if client { "CLIENT" } else { "SERVER" }).input("table", &shape.table);
+            let case = if client { case.input("keys", &keys) } else { case };
             let case = if shape.always() { case } else { case.input("bits", &bits) };
-            let case = if wide { case.input("change", &change) } else { case };
+            let messages = [("dealt", widths.0, message), ("change", widths.1, change_message)];
+            let case = messages.into_iter().fold(case, |case, (name, width, message)| match (width, message) {
+                (Some(_), Some(message)) => case.input(name, &message),
+                _ => case,
+            });
             all.push(case.input("lam", &lam).output("out", &out));
         }
     }
@@ -109,15 +142,22 @@ pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise_deal::*;
     let mut all = vec![];
     for shape in shapes(draw).into_iter().filter(|s| s.words() + s.changes() > 0) {
-        let Shape { n, k, segments, degree, wide, .. } = shape;
-        let p = Params { n, k, segments, levels: shape.thresholds };
-        let (lam, bits) = (draw.words(n), draw.halves(n.div_ceil(32) * shape.thresholds));
-        let (mut out, mut change) = (poisoned(n * shape.words()), poisoned(n * shape.changes()));
-        piecewise_deal(degree, &p, &lam, &bits, &shape.table, &mut out, wide.then_some(&mut change));
+        let Shape { n, k, segments, degree, widths, .. } = shape;
+        let [[dealt0, dealt1, dealt2], [change0, change1, change2]] = nonces(draw);
+        let levels = shape.thresholds;
+        let p = Params { n, k, segments, levels, dealt0, dealt1, dealt2, change0, change1, change2 };
+        let (keys, lam, bits) = (draw.halves(16), draw.words(n), draw.halves(n.div_ceil(32) * levels));
+        let message = |k: Option<u32>, words: usize| k.map(|k| (k, poisoned(n * words * k as usize / 32)));
+        let mut messages = [message(widths.0, shape.words()), message(widths.1, shape.changes())];
+        let filled = messages.each_mut().map(|m| m.as_mut().map(|(k, msg)| (*k, &mut msg[..])));
+        piecewise_deal(degree, &p, &keys, &lam, &bits, &shape.table, filled);
         let case = shape.case(Case::new("piecewise_deal", shape.args(p.args()), n / 8)).input("lam", &lam);
         let case = if shape.always() { case } else { case.input("bits", &bits).input("table", &shape.table) };
-        let case = case.output("out", &out);
-        all.push(if wide { case.output("change", &change) } else { case });
+        let outputs = ["dealt", "change"].into_iter().zip(messages);
+        all.push(outputs.fold(case.input("keys", &keys), |case, (name, message)| match message {
+            Some((_, message)) => case.output(name, &message),
+            None => case,
+        }));
     }
     all
 }

@@ -122,12 +122,13 @@ fn manifest_names_every_kernel_and_switch() {
     for file in files {
         let text = SOURCES.iter().find(|(n, _)| *n == file).expect("listed").1;
         // Widths choose generated code, and may choose lines of the file.
-        let width = |d: &str| d.strip_prefix('K').is_some_and(|k| k.parse::<u32>().is_ok());
+        let width = |d: &str| d.strip_prefix(['K', 'S']).is_some_and(|k| k.parse::<u32>().is_ok());
         let defined = seen.iter().filter(|(f, _)| *f == file).flat_map(|(_, d)| d.clone());
         let (widths, defined): (BTreeSet<_>, BTreeSet<_>) = defined.partition(|d| width(d));
         let own = switches(text);
-        // One of these comes with every width.
-        let own: BTreeSet<_> = own.into_iter().filter(|d| !["FULL", "HALF", "SHORT"].contains(&d.as_str())).collect();
+        // These come with a width.
+        let come = ["WORDS", "FULL", "HALF", "SHORT", "WIDE"];
+        let own: BTreeSet<_> = own.into_iter().filter(|d| !come.contains(&d.as_str())).collect();
         let idle: Vec<_> = own.iter().filter(|d| ![&defined, &widths].iter().any(|s| s.contains(d.as_str()))).collect();
         assert!(idle.is_empty(), "{file}: no variant defines {idle:?}");
         let imported: BTreeSet<_> =

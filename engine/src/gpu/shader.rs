@@ -1,8 +1,8 @@
 //! Shader sources: assembly with imports and conditions, and what a shader says about itself.
 //!
 //! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
-//! once per buffer with `$` replaced by it; `pack` and `unpack(buffer)`, or `unpack(buffer 40)` for another width than the
-//! kernel's, are generated (`wire.rs`); `#ifdef X`, `#else`,
+//! once per buffer with `$` replaced by it; `pack`, `unpack(buffer)`, `dealt(buffer)` and `deal(buffer)` are generated
+//! (`wire.rs`), `(buffer 40)` and `(buffer S)` for another width than the kernel's, S its second; `#ifdef X`, `#else`,
 //! `#endif` keep or drop lines; `#each i n` to `#end` repeats lines with 0 to n - 1 for `%i`, where n is a number or a
 //! `const` above. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
 //! a uniform struct `Params`; the others are storage arrays.
@@ -29,6 +29,11 @@ impl Kernel {
     /// Compiled for messages of `k` bits an element, a multiple of 4 up to 64.
     pub fn bits(self, k: u32) -> Self {
         self.with(wire::WIDTHS[k as usize / 4 - 1])
+    }
+
+    /// For a second message, of `k` bits an element.
+    pub fn second(self, k: u32) -> Self {
+        self.with(wire::SECOND[k as usize / 4 - 1])
     }
 
     /// With a switch defined.
@@ -93,7 +98,11 @@ pub fn assemble(kernel: &Kernel, form: Form) -> String {
         defines.push("NATIVE");
     }
     let mut out = String::new();
-    if let Some(k) = wire::width(&defines) {
+    if wire::width(&defines, &wire::SECOND).is_some() {
+        defines.push("WIDE");
+    }
+    if let Some(k) = wire::width(&defines, &wire::WIDTHS) {
+        defines.push("WORDS");
         out = format!("const K: u32 = {k}u;\n");
         // What part of a block an element of a stream takes (`shared/prg.wgsl`).
         defines.push(match crate::correlated::elements_of_block(k) {
@@ -145,11 +154,21 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
                 let key = format!("{file}({buffer})");
                 if !done.contains(&key) {
                     done.push(key);
-                    let width = || wire::width(defines).expect("a kernel with messages is compiled for their width");
-                    let text = match (file, buffer.split_once(' ')) {
-                        ("pack", _) => wire::pack(width()),
-                        ("unpack", Some((buffer, k))) => wire::unpack(k.parse().expect("a width"), buffer),
-                        ("unpack", None) => wire::unpack(width(), buffer),
+                    let (buffer, other) = buffer.split_once(' ').unwrap_or((buffer, ""));
+                    let width = || {
+                        let named = |names| wire::width(defines, names);
+                        let k = match other {
+                            "" => named(&wire::WIDTHS),
+                            "S" => named(&wire::SECOND),
+                            k => k.parse().ok(),
+                        };
+                        k.expect("a kernel with messages is compiled for their width")
+                    };
+                    let text = match file {
+                        "pack" => wire::pack(width(), "pack8", "msg"),
+                        "unpack" => wire::unpack(width(), &format!("unpack8_{buffer}"), buffer),
+                        "dealt" => wire::dealt(width(), defines.contains(&"CLIENT"), buffer),
+                        "deal" => wire::deal(width(), buffer),
                         _ => source(&format!("shared/{file}")).replace('$', buffer),
                     };
                     expand(&text, defines, form, done, out);

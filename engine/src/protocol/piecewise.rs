@@ -5,10 +5,11 @@
 //! Exact in the ring: outside its segment a polynomial may wrap, it is multiplied by 0.
 
 use super::compare::row;
+use super::dealt::Dealt;
 use super::open::carry_bits;
 use super::{Bits, Cost, Ctx, Error, Role, Share, Wire, packed_bytes};
 use crate::args;
-use crate::gpu::{Buf, Kernel};
+use crate::gpu::{Buf, Kernel, Word};
 
 /// A polynomial on `T_above <= x < T_below`.
 #[derive(Clone, Debug)]
@@ -75,12 +76,26 @@ impl Table {
         self.selected == 0
     }
 
-    /// The kernel for this degree.
-    fn kernel(&self, file: &'static str, wide: bool) -> Kernel {
-        let kernel = Kernel::new(file).with(["D1", "D2", "D3", "D4"][self.degree - 1]);
+    /// A kernel for this degree and widths of dealt words.
+    fn kernel(&self, kernel: Kernel, widths: (Option<u32>, Option<u32>)) -> Kernel {
+        let kernel = kernel.with(["D1", "D2", "D3", "D4"][self.degree - 1]);
         let kernel = if self.always() { kernel.with("ALWAYS") } else { kernel };
-        if wide { kernel.with("WIDE") } else { kernel }
+        let kernel = widths.0.into_iter().fold(kernel, Kernel::bits);
+        widths.1.into_iter().fold(kernel, Kernel::second)
     }
+}
+
+/// A party's dealt words: those of the result's ring, and those of what changes.
+type Words = (Option<Dealt>, Option<Dealt>);
+/// Where the dealer's words go: the client's stream and the message of either.
+type Target<'a> = Option<([u32; 3], &'a Buf)>;
+
+/// Parameters under which kernels know the addresses of streams.
+const DEALT: [&str; 3] = ["dealt0", "dealt1", "dealt2"];
+const CHANGE: [&str; 3] = ["change0", "change1", "change2"];
+
+fn named(names: [&'static str; 3], nonce: [u32; 3]) -> impl Iterator<Item = (&'static str, Word)> {
+    names.into_iter().zip(nonce.map(Word::from))
 }
 
 /// Evaluates a table on a wire.
@@ -92,55 +107,60 @@ impl Table {
 /// * Cost: see [`piecewise_cost`]; nothing online.
 pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to: u32) -> Result<Share, Error> {
     let n = row(x.n);
-    let wide = to > x.k;
     let (words, changes) = table.words(x.k, to);
-    let (n_words, n_changes) = (n * words, n * changes);
     let rows = ctx.rec.upload_slice(&table.rows)?;
-    let segments = table.segments;
-    // What is not read is bound all the same.
-    let none = ctx.rec.alloc(64)?;
-    let levels = bits.map_or(0, |b| b.thresholds);
-    let masks = bits.map_or(&none, |b| &b.masks);
-    let mut targets = None;
-    if ctx.role == Role::Dealer {
-        let (out, change) = (ctx.rec.words(n_words.max(8))?, ctx.rec.words(n_changes.max(8))?);
-        let mut args = args![n: n, k: x.k].to_vec();
-        let mut used = vec![("lam", &x.lam), ("out", &out)];
-        if !table.always() {
-            args.extend(args![segments: segments, levels: levels]);
-            used.extend([("bits", masks), ("table", &rows)]);
+    let dealt = (words > 0).then_some((n * words, to));
+    let change = (changes > 0).then(|| (n * changes, carry_bits(x.k, to)));
+    let widths = (dealt.map(|(_, k)| k), change.map(|(_, k)| k));
+    let shape = |bits: Option<&Bits>| match bits {
+        Some(b) if !table.always() => args![segments: table.segments, levels: b.thresholds].to_vec(),
+        _ => vec![],
+    };
+    // At the dealer.
+    let make = |ctx: &mut Ctx, dealt: Target<'_>, change: Target<'_>| {
+        let (mut args, keys) = (args![n: n, k: x.k].to_vec(), ctx.keys());
+        args.extend(shape(bits));
+        let mut used = vec![("keys", &keys), ("lam", &x.lam)];
+        if let (Some(b), false) = (bits, table.always()) {
+            used.extend([("bits", &b.masks), ("table", &rows)]);
         }
-        if wide {
-            used.push(("change", &change));
+        for (name, names, target) in [("dealt", DEALT, dealt), ("change", CHANGE, change)] {
+            if let Some((nonce, msg)) = target {
+                args.extend(named(names, nonce));
+                used.push((name, msg));
+            }
         }
-        if words + changes > 0 {
-            ctx.rec.run(&table.kernel("piecewise_deal", wide), &args, &used, n / 8)?;
-        }
-        targets = Some((out, change));
-    }
-    let target = |which: fn(&(Buf, Buf)) -> &Buf| which(targets.as_ref().expect("made at the dealer")).clone();
-    let mut dealt = None;
-    if words > 0 {
-        dealt = ctx.deal(n_words, to, |_| Ok(target(|t| &t.0)))?;
-    }
-    let mut change = None;
-    if wide {
-        change = ctx.deal(n_changes, carry_bits(x.k, to), |_| Ok(target(|t| &t.1)))?;
-    }
+        Ok(ctx.rec.run(&table.kernel(Kernel::new("piecewise_deal"), widths), &args, &used, n / 8)?)
+    };
+    let (dealt, change): Words = match (dealt, change) {
+        (Some(d), Some(c)) => ctx
+            .deal_together([d, c], |ctx, [a, b], [x, y]| make(ctx, Some((a, x)), Some((b, y))))?
+            .map_or((None, None), |[d, c]| (Some(d), Some(c))),
+        (Some((n, k)), None) => (ctx.deal_packed(n, k, |ctx, a, x| make(ctx, Some((a, x)), None))?, None),
+        (None, Some((n, k))) => (None, ctx.deal_packed(n, k, |ctx, b, y| make(ctx, None, Some((b, y))))?),
+        (None, None) => (None, None),
+    };
     let mut buf = None;
     if ctx.is_party() {
-        let out = ctx.rec.words(n)?;
-        let bits = bits.and_then(|b| b.opened.as_ref()).unwrap_or(&none);
-        let dealt = dealt.as_ref().unwrap_or(&none);
+        let (out, keys) = (ctx.rec.words(n)?, ctx.keys());
+        let client = ctx.role == Role::Client;
         let mut args = args![n: n, k: x.k, first: ctx.first()].to_vec();
-        let mut used = vec![("delta", x.opened()), ("table", &rows), ("dealt", dealt), ("out", &out)];
-        used.push(("lam", &x.lam));
-        used.extend(change.as_ref().map(|c| ("change", c)));
-        if !table.always() {
-            args.extend(args![segments: segments, levels: levels]);
-            used.push(("bits", bits));
+        args.extend(shape(bits));
+        let mut used = vec![("delta", x.opened()), ("table", &rows), ("lam", &x.lam), ("out", &out)];
+        if client {
+            used.push(("keys", &keys));
         }
-        ctx.rec.run(&table.kernel("piecewise", wide), &args, &used, n / 8)?;
+        if let (Some(b), false) = (bits, table.always()) {
+            used.push(("bits", b.opened.as_ref().expect("a party's bits")));
+        }
+        for (name, names, words) in [("dealt", DEALT, &dealt), ("change", CHANGE, &change)] {
+            if let Some(words) = words {
+                args.extend(named(names, words.address()));
+                used.extend(words.packed(name));
+            }
+        }
+        let kernel = Kernel::new("piecewise").with(if client { "CLIENT" } else { "SERVER" });
+        ctx.rec.run(&table.kernel(kernel, widths), &args, &used, n / 8)?;
         buf = Some(out);
     }
     Ok(Share { n: x.n, k: to, f: table.f, buf })

@@ -1,12 +1,26 @@
 //! Piecewise polynomials of a masked wire.
 
+use super::prg::{ROUNDS, element};
 use super::ring::{r_bit, r_low};
 use super::segment::{NONE, indicator};
+use super::unpack;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, segments: usize, levels: usize, first: u32 }
+    Params {
+        n: usize, k: u32, segments: usize, levels: usize, first: u32,
+        dealt0: u32, dealt1: u32, dealt2: u32, change0: u32, change1: u32, change2: u32,
+    }
 );
+
+/// `n` dealt words of `k` bits: with `CLIENT` drawn by the keys, else those of the dealer's message.
+pub fn dealt(keys: &[u32], nonce: [u32; 3], message: Option<&[u32]>, k: u32, n: usize) -> Vec<u64> {
+    let word = |i| match message {
+        None => r_low(element(ROUNDS, keys, 0, nonce, k, i), k),
+        Some(message) => unpack::element(message, k, i),
+    };
+    (0..n).map(word).collect()
+}
 
 /// c_i(u), the coefficient of z^i in P(u + z): sum over j of binomial(j, i) c_j u^(j - i).
 fn taylor(c: &[u64], u: u64, i: usize) -> u64 {
@@ -23,9 +37,9 @@ pub struct Inputs<'a> {
     pub delta: &'a [u64],
     /// Opened bits.
     pub bits: &'a [u32],
-    /// Dealt words.
+    /// Words of [`dealt`].
     pub dealt: &'a [u64],
-    /// With `WIDE` the carry of the mask's shares, and the changes for the signed reading.
+    /// With `WIDE`, for any second width, the carry of the mask's shares, and the changes for the signed reading.
     pub change: &'a [u64],
     /// Own share of the mask.
     pub lam: &'a [u64],

@@ -1,11 +1,15 @@
 //! Dealer's words for piecewise polynomials.
 
+use super::deal;
 use super::ring::r_low;
 use super::segment::NONE;
 
 params!(
     /// As in the shader.
-    Params { n: usize, k: u32, segments: usize, levels: usize }
+    Params {
+        n: usize, k: u32, segments: usize, levels: usize,
+        dealt0: u32, dealt1: u32, dealt2: u32, change0: u32, change1: u32, change2: u32,
+    }
 );
 
 /// `((m - 2^k t)^i - m^i) / 2^k` for the signed reading of a mask m, whose top bit is t.
@@ -16,25 +20,29 @@ fn changed(l: u64, k: u32, i: u32) -> u64 {
     (difference >> k) as u64
 }
 
-/// `D1` to `D4` for `degree`, with `WIDE` if there is a `change` to write.
+/// A message to fill, and the bits of its words.
+pub type Message<'a> = Option<(u32, &'a mut [u32])>;
+
+/// `D1` to `D4` for `degree`; messages for the widths that the kernel is compiled for.
 pub fn piecewise_deal(
     degree: usize,
     p: &Params,
+    keys: &[u32],
     lam: &[u64],
     beta: &[u32],
     table: &[u64],
-    out: &mut [u64],
-    change: Option<&mut [u64]>,
+    [dealt, change]: [Message<'_>; 2],
 ) {
     let wide = change.is_some();
-    let mut none = [];
-    let change = change.unwrap_or(&mut none);
+    let changed = |l, i| if wide { changed(l, p.k, i) } else { 0 };
+    // Of each element.
+    let (mut words, mut changes) = (vec![], vec![]);
     for t in 0..p.n {
         let l = r_low(lam[t], p.k);
         let degrees = 1..=degree as u32;
-        let mut words: Vec<u64> = degrees.clone().skip(1).map(|i| l.wrapping_pow(i)).collect();
-        let mut changes: Vec<u64> = if wide { vec![lam[t] >> p.k] } else { vec![] };
-        changes.extend(degrees.clone().map(|i| changed(l, p.k, i)));
+        let mut own: Vec<u64> = degrees.clone().skip(1).map(|i| l.wrapping_pow(i)).collect();
+        let mut changed_own = vec![if wide { lam[t] >> p.k } else { 0 }];
+        changed_own.extend(degrees.clone().map(|i| changed(l, i)));
         for row in table.chunks(3 + degree).take(p.segments) {
             let bounds = [row[0] as u32, row[1] as u32];
             if bounds == [NONE; 2] {
@@ -44,13 +52,17 @@ pub fn piecewise_deal(
                 .iter()
                 .filter(|b| **b != NONE)
                 .fold(0, |v, b| v ^ beta[t / 32 * p.levels + *b as usize] >> (t % 32) & 1);
-            words.extend(degrees.clone().map(|i| u64::from(bit).wrapping_mul(l.wrapping_pow(i))));
-            words.push(bit.into());
-            changes.extend(degrees.clone().map(|i| u64::from(bit).wrapping_mul(changed(l, p.k, i))));
+            own.extend(degrees.clone().map(|i| u64::from(bit).wrapping_mul(l.wrapping_pow(i))));
+            own.push(bit.into());
+            changed_own.extend(degrees.clone().map(|i| u64::from(bit).wrapping_mul(changed(l, i))));
         }
-        words.iter().enumerate().for_each(|(w, v)| out[w * p.n + t] = *v);
-        if wide {
-            changes.iter().enumerate().for_each(|(w, v)| change[w * p.n + t] = *v);
-        }
+        words.push(own);
+        changes.push(changed_own);
+    }
+    let nonces = [[p.dealt0, p.dealt1, p.dealt2], [p.change0, p.change1, p.change2]];
+    for ((message, of), [n0, n1, n2]) in [dealt, change].into_iter().zip([words, changes]).zip(nonces) {
+        let Some((k, msg)) = message else { continue };
+        let all: Vec<u64> = (0..of[0].len()).flat_map(|w| of.iter().map(move |own| own[w])).collect();
+        deal::deal(&deal::Params { n: all.len(), k, n0, n1, n2, block: 0 }, keys, &all, msg);
     }
 }
