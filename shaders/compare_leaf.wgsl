@@ -77,7 +77,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #endif
             }
 #end
-            msg[row * eights + at] = masked8(bytes, m);
+            msg[row * eights + at] = masked8(bytes, m, at);
         }
     }
     signs[t] = word;

@@ -11,6 +11,7 @@ struct Params { n: u32, rows: u32, sign: u32, n0: u32, n1: u32, n2: u32, m0: u32
 @group(0) @binding(4) var<storage, read_write> beta: array<u32>; // bits [n / 32 rounded up][rows]
 #endif
 #import thread
+#import whole
 #import prg
 #import combine
 #import load8(lam)
@@ -64,7 +65,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             let low = U(r_bit(l[0], p.sign), r_bit(l[2], p.sign), r_bit(l[4], p.sign), r_bit(l[6], p.sign));
             let high = U(r_bit(l[1], p.sign), r_bit(l[3], p.sign), r_bit(l[5], p.sign), r_bit(l[7], p.sign));
 #ifdef SHORT
-            let w = products(m, low | (high << U(16u)), U(0x10001u)) ^ shorts(client, part);
+            let w = whole4(products(m, low | (high << U(16u)), U(0x10001u)) ^ shorts(client, part), at);
             let to = 4u * (row * eights + at);
             msg[to] = w.x;
             msg[to + 1u] = w.y;

@@ -66,7 +66,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             }
 #end
             store8_out(at, a);
-            msg[at] = joined(v);
+            msg[at] = joined(v, at);
         }
     }
 }

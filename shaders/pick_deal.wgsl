@@ -34,8 +34,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                         product[i] = (r_lo(l[i]) & (0u - bit)) - product[i];
                         beta[i] = bit - beta[i];
                     }
-                    msg[8u * at + 4u * %ju + 2u * %ku] = joined(product);
-                    msg[8u * at + 4u * %ju + 2u * %ku + 1u] = joined(beta);
+                    msg[8u * at + 4u * %ju + 2u * %ku] = joined(product, at);
+                    msg[8u * at + 4u * %ju + 2u * %ku + 1u] = joined(beta, at);
                 }
 #end
             }

@@ -44,9 +44,9 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             product[%i] = ((m[%i] - (high << (p.k - 1u))) & (0u - high)) - product[%i];
         }
 #end
-        words[12u * t + part] = joined(carry);
-        words[12u * t + 4u + part] = joined(top);
-        words[12u * t + 8u + part] = joined(product);
+        words[12u * t + part] = joined(carry, at);
+        words[12u * t + 4u + part] = joined(top, at);
+        words[12u * t + 8u + part] = joined(product, at);
         if (at * 8u < p.n) {
             var l = load8_lam(at);
             var inner = halves(draw(0u, vec3<u32>(p.s0, p.s1, p.s2), at / 2u), at % 2u);
@@ -56,8 +56,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
             outer[%i] = m[%i] * m[%i] - outer[%i];
 #end
             pack8(l, at);
-            squares[2u * at] = vec4<u32>(outer[0], outer[1], outer[2], outer[3]);
-            squares[2u * at + 1u] = vec4<u32>(outer[4], outer[5], outer[6], outer[7]);
+            squares[2u * at] = whole4(vec4<u32>(outer[0], outer[1], outer[2], outer[3]), at);
+            squares[2u * at + 1u] = whole4(vec4<u32>(outer[4], outer[5], outer[6], outer[7]), at);
         }
     }
 }

@@ -49,7 +49,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 v[%i] += ((s + p.add) & 0xffffffu) >> p.cut;
             }
 #end
-            msg[at] = joined(v);
+            msg[at] = joined(v, at);
         }
     }
 }

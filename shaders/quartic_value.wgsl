@@ -75,7 +75,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 v[%i] += (s + p.add) >> p.cut;
             }
 #end
-            msg[at] = joined(v);
+            msg[at] = joined(v, at);
         }
     }
 }

@@ -48,7 +48,7 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 v[%i] += chosen(u[%i] + other[%i], l[%i], beta[%i], product[%i], on, public_part);
             }
 #end
-            msg[at] = joined(v);
+            msg[at] = joined(v, at);
         }
     }
 }

@@ -30,8 +30,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
                 beta[%i] = bit - beta[%i];
             }
 #end
-            msg[2u * at] = joined(product);
-            msg[2u * at + 1u] = joined(beta);
+            msg[2u * at] = joined(product, at);
+            msg[2u * at + 1u] = joined(beta, at);
         }
     }
 }

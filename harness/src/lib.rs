@@ -8,6 +8,7 @@ pub mod bench;
 pub mod cli;
 pub mod cmd;
 pub mod config;
+pub mod driver;
 pub mod engine;
 pub mod error;
 pub mod eval;

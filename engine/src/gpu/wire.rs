@@ -24,8 +24,9 @@ fn mask(bits: u32) -> u32 {
 
 /// `fn <name>(v, group)`: writes 8 elements to a buffer.
 pub(super) fn pack(k: u32, name: &str, buffer: &str) -> String {
-    let mut out = String::from("#import ring\n");
+    let mut out = String::from("#import ring\n#import whole\n");
     let _ = writeln!(out, "fn {name}(v: array<R, 8>, group: u32) {{\n    let at = group * {}u;", k / 4);
+    out.push_str("    let none = beyond(group);\n");
     // (name, first bit, bits) of every half of every element.
     let mut parts = Vec::new();
     for e in 0..8 {
@@ -44,7 +45,8 @@ pub(super) fn pack(k: u32, name: &str, buffer: &str) -> String {
             std::cmp::Ordering::Greater => format!("({name} << {}u)", s - from),
             std::cmp::Ordering::Less => format!("({name} >> {}u)", from - s),
         });
-        let _ = writeln!(out, "    {buffer}[at + {w}u] = {};", pieces.collect::<Vec<_>>().join(" | "));
+        let _ =
+            writeln!(out, "    {buffer}[at + {w}u] = select({}, 0u, none);", pieces.collect::<Vec<_>>().join(" | "));
     }
     out.push_str("}\n");
     out

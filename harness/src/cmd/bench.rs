@@ -149,7 +149,7 @@ fn operations(args: OpsArgs) -> Result<()> {
     // What cannot work is found before anything is computed.
     let families = ops::select(&args.op, args.shape.as_deref())?;
     args.figures.check(&[&args.html, &args.svg, &args.png, &args.trace])?;
-    let mut trio = Trio::on(args.figures.devices()?, args.link)?;
+    let mut trio = Trio::on(args.figures.devices(true)?, args.link)?;
     let adapter = trio.adapter();
     let (elements, columns) = if args.quick { QUICK } else { FULL };
     let wanted = Wanted {

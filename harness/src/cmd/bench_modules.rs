@@ -74,7 +74,7 @@ fn report(args: &ModulesArgs, progress: &mut dyn FnMut(Progress)) -> std::result
         network.config.plan(&forward.graph, args.approx).map_err(ExecError::Plan)?;
         jobs.push((&network.config, forward, source.weights(network)?));
     }
-    let gpus = args.figures.devices()?;
+    let gpus = args.figures.devices(!args.overlap)?;
     let dealing = if args.overlap { Dealing::Meanwhile } else { Dealing::Before };
     let wanted = Wanted { approx: args.approx, links: args.link.clone(), repeat: args.repeat.into(), dealing };
     let mut report = Report {

@@ -114,7 +114,7 @@ fn measured(args: &StepArgs, look: &Look) -> std::result::Result<(Report, Trace)
     let forward = modules::example(&network.config, batch, extents)?;
     let maximum = args.max.resolve().into();
     let plan = network.config.plan_with(&forward.graph, args.approx, maximum).map_err(ExecError::Plan)?;
-    let gpus = args.figures.devices()?;
+    let gpus = args.figures.devices(false)?;
     let wanted = Wanted {
         module: network.config.kind(),
         forward,

@@ -8,6 +8,7 @@ use masque_engine::gpu::Gpu;
 use serde::Serialize;
 
 use crate::cli::GpuArgs;
+use crate::driver;
 use crate::engine::{self, EngineError};
 use crate::error::{Error, Result};
 
@@ -42,10 +43,12 @@ impl FigureArgs {
         [&self.json, &self.csv].iter().chain(others).copied().flatten().try_for_each(|file| super::writable(file))
     }
 
-    /// A device for each role.
-    pub fn devices(&self) -> std::result::Result<[Arc<Gpu>; 3], EngineError> {
+    /// A device for each role: client, server, dealer. The dealer works before the parties do, or at the same time.
+    pub fn devices(&self, before: bool) -> std::result::Result<[Arc<Gpu>; 3], EngineError> {
         let choice = engine::adapter_choice(&self.gpu.clone().resolve());
-        Ok([Gpu::open(&choice)?, Gpu::open(&choice)?, Gpu::open(&choice)?])
+        let open = || Gpu::open(&choice);
+        let dealer = if before { driver::alone(open) } else { open() }?;
+        Ok([open()?, open()?, dealer])
     }
 
     /// Writes the figures.
