@@ -10,16 +10,7 @@
 // One thread handles 8 elements; n is a multiple of 8.
 struct Params {
     n: u32, k: u32, first: u32,
-#ifdef ALWAYS
-#else
-    segments: u32, levels: u32,
-#endif
-#ifdef WORDS
-    dealt0: u32, dealt1: u32, dealt2: u32,
-#endif
-#ifdef WIDE
-    change0: u32, change1: u32, change2: u32,
-#endif
+#import piecewise_params
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> delta: array<V>; // [n]

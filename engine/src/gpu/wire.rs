@@ -76,7 +76,7 @@ pub(super) fn unpack(k: u32, name: &str, buffer: &str) -> String {
 
 /// `fn <name>(group)`: draws 8 elements of the client's stream at the address `p.<address>0` to `p.<address>2`. Where a block
 /// holds more of them, every group draws it again: cheaper than memory on a software adapter.
-pub(super) fn drawn(k: u32, name: &str, address: &str) -> String {
+fn drawn(k: u32, name: &str, address: &str) -> String {
     let per = crate::correlated::elements_of_block(k) / 8;
     let low = mask(k.min(32));
     let elements: [String; 8] = std::array::from_fn(|e| match per {

@@ -112,14 +112,14 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     let dealt = (words > 0).then_some((n * words, to));
     let change = (changes > 0).then(|| (n * changes, carry_bits(x.k, to)));
     let widths = (dealt.map(|(_, k)| k), change.map(|(_, k)| k));
-    let shape = |bits: Option<&Bits>| match bits {
+    let shape = match bits {
         Some(b) if !table.always() => args![segments: table.segments, levels: b.thresholds].to_vec(),
         _ => vec![],
     };
     // At the dealer.
     let make = |ctx: &mut Ctx, dealt: Target<'_>, change: Target<'_>| {
         let (mut args, keys) = (args![n: n, k: x.k].to_vec(), ctx.keys());
-        args.extend(shape(bits));
+        args.extend(&shape);
         let mut used = vec![("keys", &keys), ("lam", &x.lam)];
         if let (Some(b), false) = (bits, table.always()) {
             used.extend([("bits", &b.masks), ("table", &rows)]);
@@ -145,7 +145,7 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
         let (out, keys) = (ctx.rec.words(n)?, ctx.keys());
         let client = ctx.role == Role::Client;
         let mut args = args![n: n, k: x.k, first: ctx.first()].to_vec();
-        args.extend(shape(bits));
+        args.extend(&shape);
         let mut used = vec![("delta", x.opened()), ("table", &rows), ("lam", &x.lam), ("out", &out)];
         if client {
             used.push(("keys", &keys));
