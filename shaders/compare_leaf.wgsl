@@ -11,7 +11,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> delta: array<V>; // [n]
 @group(0) @binding(3) var<storage, read> thresholds: array<R>; // [rows / groups]
 #ifdef SERVER
-@group(0) @binding(4) var<storage, read> leaves: array<u32>; // packed [groups][n]
+@group(0) @binding(4) var<storage, read> leaves: array<Packed_leaves>; // packed [groups][n]
 #import unpack(leaves)
 #endif
 @group(0) @binding(5) var<storage, read_write> msg: array<vec2<u32>>; // [rows][n / 8]

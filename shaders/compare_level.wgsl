@@ -11,7 +11,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> mine: array<vec2<u32>>; // bytes [levels][groups][n]
 @group(0) @binding(3) var<storage, read> theirs: array<vec2<u32>>;
 #ifdef SERVER
-@group(0) @binding(4) var<storage, read> products: array<u32>; // packed [levels][groups][n]
+@group(0) @binding(4) var<storage, read> products: array<Packed_products>; // packed [levels][groups][n]
 #import unpack(products)
 #endif
 @group(0) @binding(5) var<storage, read_write> msg: array<vec2<u32>>; // bytes [levels][n]

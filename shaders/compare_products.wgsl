@@ -6,9 +6,11 @@ struct Params { n: u32, rows: u32, sign: u32, n0: u32, n1: u32, n2: u32, m0: u32
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> lam: array<V>; // [n], n a multiple of 8
-@group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [rows n / 8][K / 4]
 #ifdef SHORT
+@group(0) @binding(3) var<storage, read_write> msg: array<u32>; // [rows n / 8][4]
 @group(0) @binding(4) var<storage, read_write> beta: array<u32>; // bits [n / 32 rounded up][rows]
+#else
+@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // packed [rows][n]
 #endif
 #import thread
 #import whole

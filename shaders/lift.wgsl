@@ -12,7 +12,7 @@ struct Params { n: u32, k: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 #import prg
 #endif
 #ifdef SERVER
-@group(0) @binding(3) var<storage, read> dealt: array<u32>; // packed [n / 8 rounded up][2][8]
+@group(0) @binding(3) var<storage, read> dealt: array<Packed_dealt>; // packed [n / 8 rounded up][2][8]
 #import unpack(dealt)
 #endif
 @group(0) @binding(4) var<storage, read_write> out: array<V>; // [n]

@@ -11,13 +11,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bits: array<u32>; // masks of bits [n / 32 rounded up][levels]
 @group(0) @binding(3) var<storage, read> table: array<R>; // [segments][3 + DEGREE]
 #import segment
+#import sections
 #endif
 @group(0) @binding(4) var<storage, read> keys: array<vec4<u32>>;
 #ifdef WORDS
-@group(0) @binding(5) var<storage, read_write> dealt: array<u32>; // packed [words][n]
+@group(0) @binding(5) var<storage, read_write> dealt: array<Packed_dealt>; // packed [words][n]
 #endif
 #ifdef WIDE
-@group(0) @binding(6) var<storage, read_write> change: array<u32>; // packed [words][n]
+@group(0) @binding(6) var<storage, read_write> change: array<Packed_change>; // packed [words][n]
 #endif
 #import thread
 #import degree
@@ -61,7 +62,8 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #each i 8
     carry[%i] = r_shr(carry[%i], p.k);
 #end
-    deal8_change(carry, t);
+    start_change(t);
+    deal8_change(carry, 0u, groups);
 #endif
 #each i 8
     m[0][%i] = r_low(m[0][%i], p.k);
@@ -71,7 +73,6 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     m[%j + 1][%i] = r_mul(m[%j][%i], m[0][%i]);
 #end
 #end
-    var at = t;
 #ifdef WIDE
     // With a = M, b = M - 2^k t: (b^j - a^j) / 2^k = b (b^(j-1) - a^(j-1)) / 2^k - t a^(j-1).
     var w: array<R8, DEGREE>;
@@ -85,19 +86,24 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
 #end
     }
 #end
-    var changed = t + groups;
 #each j DEGREE
-    deal8_change(w[%j], changed);
-    changed += groups;
+    deal8_change(w[%j], %ju + 1u, groups);
 #end
 #endif
+#ifdef WORDS
+    start_dealt(t);
+#endif
 #each j HIGHER
-    deal8_dealt(m[%j + 1], at);
-    at += groups;
+    deal8_dealt(m[%j + 1], %ju, groups);
 #end
 #ifdef ALWAYS
 #else
+#ifdef ONE
+    {
+        let s = 0u;
+#else
     for (var s = 0u; s < p.segments; s++) {
+#endif
         let b0 = r_lo(table[s * (3u + DEGREE)]);
         let b1 = r_lo(table[s * (3u + DEGREE) + 1u]);
         let bit = beta(b0, 8u * t) ^ beta(b1, 8u * t);
@@ -108,15 +114,12 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         on[%i] = r_neg(v[%i]);
 #end
 #each j DEGREE
-        deal8_dealt(masked(m[%j], on), at);
-        at += groups;
+        deal8_dealt(masked(m[%j], on), SELECTED + %ju, groups);
 #ifdef WIDE
-        deal8_change(masked(w[%j], on), changed);
-        changed += groups;
+        deal8_change(masked(w[%j], on), CHANGED + %ju, groups);
 #endif
 #end
-        deal8_dealt(v, at);
-        at += groups;
+        deal8_dealt(v, SELECTED + DEGREE, groups);
     }
 #endif
 }

@@ -11,7 +11,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> delta: array<V>; // [n]
 @group(0) @binding(3) var<storage, read> lam: array<V>; // [n] own share of the mask
 #ifdef SERVER
-@group(0) @binding(4) var<storage, read> dealt: array<u32>; // packed [n], 24 bits
+@group(0) @binding(4) var<storage, read> dealt: array<Packed_dealt>; // packed [n], 24 bits
 #import unpack(dealt)
 #endif
 @group(0) @binding(5) var<storage, read_write> msg: array<vec4<u32>>; // [n / 8], 16 bits an element

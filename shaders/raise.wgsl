@@ -11,7 +11,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> mine: array<vec4<u32>>; // [n / 8]
 @group(0) @binding(3) var<storage, read> theirs: array<vec4<u32>>;
 #ifdef SERVER
-@group(0) @binding(4) var<storage, read> dealt: array<u32>; // packed [n]
+@group(0) @binding(4) var<storage, read> dealt: array<Packed_dealt>; // packed [n]
 #ifdef K36
 #import unpack(dealt 40)
 #endif
@@ -26,7 +26,7 @@ struct Params {
 #endif
 #endif
 @group(0) @binding(5) var<storage, read_write> lam: array<V>; // [n]
-@group(0) @binding(6) var<storage, read_write> msg: array<u32>; // [n / 8][K / 4]
+@group(0) @binding(6) var<storage, read_write> msg: array<Packed_msg>; // [n / 8][K / 4]
 #import thread
 #import prg
 #import eights

@@ -2,9 +2,9 @@
 // x[i] + element i, not reduced. One thread handles 8 elements.
 struct Params { n: u32, k: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<u32>; // packed [n]
+@group(0) @binding(1) var<storage, read> a: array<Packed_a>; // packed [n]
 #ifdef SUM
-@group(0) @binding(2) var<storage, read> b: array<u32>; // packed [n]
+@group(0) @binding(2) var<storage, read> b: array<Packed_b>; // packed [n]
 #import unpack(b)
 #endif
 #ifdef PLUS

@@ -2,7 +2,11 @@
 // streams for words of K bits and for those of S bits.
 #ifdef ALWAYS
 #else
-    segments: u32, levels: u32,
+#ifdef ONE
+#else
+    segments: u32,
+#endif
+    levels: u32,
 #endif
 #ifdef WORDS
     dealt0: u32, dealt1: u32, dealt2: u32,

@@ -13,6 +13,13 @@ fn segments(thresholds: u32) -> Vec<(u32, u32)> {
     (0..=thresholds).map(|s| (upper(s), lower(s))).collect()
 }
 
+/// Tables by their number of thresholds and their segments: one that is always on, all segments, or one of them.
+fn tables() -> Vec<(u32, Vec<(u32, u32)>)> {
+    let all = [0, 1, 3, 4].map(|thresholds| (thresholds, segments(thresholds)));
+    let one = [(1, 0), (1, 1), (2, 1), (4, 3)].map(|(thresholds, s)| (thresholds, vec![segments(thresholds)[s]]));
+    all.into_iter().chain(one).collect()
+}
+
 /// A table with its shape.
 struct Shape {
     n: usize,
@@ -27,14 +34,22 @@ struct Shape {
 }
 
 impl Shape {
-    /// Dealt words of an element.
-    fn words(&self) -> usize {
-        self.degree - 1 + self.selected * (self.degree + 1)
+    /// Sections of an element's dealt words, given how many there are for all segments and for each.
+    fn sections(&self, all: usize, each: usize) -> Vec<usize> {
+        match self.selected {
+            1 => vec![all + each],
+            n => std::iter::once(all).chain(std::iter::repeat_n(each, n)).collect(),
+        }
     }
 
-    /// Words of an element that say what changes for the signed reading.
-    fn changes(&self) -> usize {
-        if self.widths.1.is_some() { 1 + self.degree * (1 + self.selected) } else { 0 }
+    /// Of dealt words.
+    fn words(&self) -> Vec<usize> {
+        self.sections(self.degree - 1, self.degree + 1)
+    }
+
+    /// Of those that say what changes for the signed reading.
+    fn changes(&self) -> Vec<usize> {
+        if self.widths.1.is_some() { self.sections(1 + self.degree, self.degree) } else { vec![] }
     }
 
     /// Whether there is nothing to select.
@@ -45,7 +60,8 @@ impl Shape {
     /// Less the parameters that a kernel without a selection, or without a message, lacks.
     fn args(&self, mut args: Vec<(&'static str, Word)>) -> Vec<(&'static str, Word)> {
         args.retain(|(name, _)| match *name {
-            "segments" | "levels" => !self.always(),
+            "segments" => self.selected > 1,
+            "levels" => !self.always(),
             name if name.starts_with("dealt") => self.widths.0.is_some(),
             name if name.starts_with("change") => self.widths.1.is_some(),
             _ => true,
@@ -53,9 +69,16 @@ impl Shape {
         args
     }
 
+    /// Whether variants.txt has this with `ADD`.
+    fn adds(&self) -> bool {
+        let widths = [(Some(12), None), (Some(28), Some(4))].contains(&self.widths);
+        widths && (self.selected == 1 && self.degree <= 2 || self.always() && [2, 4].contains(&self.degree))
+    }
+
     fn case(&self, case: Case) -> Case {
         let case = case.with(["D1", "D2", "D3", "D4"][self.degree - 1]);
         let case = if self.always() { case.with("ALWAYS") } else { case };
+        let case = if self.selected == 1 { case.with("ONE") } else { case };
         let case = self.widths.0.into_iter().fold(case, Case::bits);
         self.widths.1.into_iter().fold(case, Case::second)
     }
@@ -68,13 +91,12 @@ const ALONE: [Option<u32>; 4] = [None, Some(4), Some(20), Some(40)];
 fn shapes(draw: &mut Draw) -> Vec<Shape> {
     let mut all = vec![];
     for degree in 1..=4 {
-        for thresholds in [0, 1, 3, 4] {
+        for (thresholds, segments) in tables() {
             let widths: Vec<_> = match (degree, thresholds) {
                 (1, 0) => ALONE.map(|s| (None, s)).to_vec(),
                 _ => WIDTHS.map(|(k, s)| (Some(k), s)).to_vec(),
             };
             for widths in widths {
-                let segments = segments(thresholds);
                 let table = segments.iter().flat_map(|(below, above)| {
                     let mut row = vec![u64::from(*below), u64::from(*above)];
                     row.extend(draw.words(degree + 1));
@@ -106,27 +128,32 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise::*;
     let mut all = vec![];
     for shape in shapes(draw) {
-        for (client, first) in [(true, 1), (false, 0), (false, 1)] {
+        let adds = |add: &bool| !add || shape.adds();
+        let roles = [(true, 1), (false, 0), (false, 1)];
+        for (add, (client, first)) in [false, true].into_iter().filter(adds).flat_map(|a| roles.map(|r| (a, r))) {
             let Shape { n, k, segments, degree, widths, .. } = shape;
             let [[dealt0, dealt1, dealt2], [change0, change1, change2]] = nonces(draw);
             let levels = shape.thresholds;
             let p = Params { n, k, segments, levels, first, dealt0, dealt1, dealt2, change0, change1, change2 };
             let (keys, delta, lam) = (draw.halves(16), draw.words(n), draw.words(n));
             let bits = draw.halves(n.div_ceil(32) * levels);
-            let mut words = |k: Option<u32>, nonce: [u32; 3], n: usize| {
-                let k = k.unwrap_or(4);
-                let message = (!client).then(|| draw.halves(n * k as usize / 32));
-                (dealt(&keys, nonce, message.as_deref(), k, n), message)
+            let mut words = |k: Option<u32>, nonce: [u32; 3], sections: &[usize]| {
+                let (k, words) = (k.unwrap_or(4), n * sections.iter().sum::<usize>());
+                let message = (!client).then(|| draw.halves(words * k as usize / 32));
+                (dealt(&keys, nonce, message.as_deref(), k, n, sections), message)
             };
-            let (own, message) = words(widths.0, [dealt0, dealt1, dealt2], n * shape.words());
-            let (change, change_message) = words(widths.1, [change0, change1, change2], n * shape.changes());
+            let (own, message) = words(widths.0, [dealt0, dealt1, dealt2], &shape.words());
+            let (change, change_message) = words(widths.1, [change0, change1, change2], &shape.changes());
             let mut out = poisoned(n);
-            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &own, change: &change, lam: &lam };
+            let sum = add.then(|| draw.words(n));
+            let sum = sum.as_deref();
+            let inputs = Inputs { delta: &delta, bits: &bits, dealt: &own, change: &change, lam: &lam, sum };
             piecewise(degree, widths.1.is_some(), &p, &inputs, &shape.table, &mut out);
             let case = shape.case(Case::new("piecewise", shape.args(p.args()), n / 8)).input("delta", &delta);
             let case = case.with(if client { "CLIENT" } else { "SERVER" }).input("table", &shape.table);
             let case = if client { case.input("keys", &keys) } else { case };
             let case = if shape.always() { case } else { case.input("bits", &bits) };
+            let case = sum.into_iter().fold(case, |case, sum| case.with("ADD").input("sum", sum));
             let messages = [("dealt", widths.0, message), ("change", widths.1, change_message)];
             let case = messages.into_iter().fold(case, |case, (name, width, message)| match (width, message) {
                 (Some(_), Some(message)) => case.input(name, &message),
@@ -141,21 +168,24 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
 pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise_deal::*;
     let mut all = vec![];
-    for shape in shapes(draw).into_iter().filter(|s| s.words() + s.changes() > 0) {
+    for shape in shapes(draw).into_iter().filter(|s| s.widths != (None, None)) {
         let Shape { n, k, segments, degree, widths, .. } = shape;
         let [[dealt0, dealt1, dealt2], [change0, change1, change2]] = nonces(draw);
         let levels = shape.thresholds;
         let p = Params { n, k, segments, levels, dealt0, dealt1, dealt2, change0, change1, change2 };
         let (keys, lam, bits) = (draw.halves(16), draw.words(n), draw.halves(n.div_ceil(32) * levels));
-        let message = |k: Option<u32>, words: usize| k.map(|k| (k, poisoned(n * words * k as usize / 32)));
+        let message = |k: Option<u32>, sections: Vec<usize>| {
+            let words = n * sections.iter().sum::<usize>();
+            k.map(|k| (k, sections, poisoned(words * k as usize / 32)))
+        };
         let mut messages = [message(widths.0, shape.words()), message(widths.1, shape.changes())];
-        let filled = messages.each_mut().map(|m| m.as_mut().map(|(k, msg)| (*k, &mut msg[..])));
+        let filled = messages.each_mut().map(|m| m.as_mut().map(|(k, s, msg)| (*k, &s[..], &mut msg[..])));
         piecewise_deal(degree, &p, &keys, &lam, &bits, &shape.table, filled);
         let case = shape.case(Case::new("piecewise_deal", shape.args(p.args()), n / 8)).input("lam", &lam);
         let case = if shape.always() { case } else { case.input("bits", &bits).input("table", &shape.table) };
         let outputs = ["dealt", "change"].into_iter().zip(messages);
         all.push(outputs.fold(case.input("keys", &keys), |case, (name, message)| match message {
-            Some((_, message)) => case.output(name, &message),
+            Some((.., message)) => case.output(name, &message),
             None => case,
         }));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::buffer::{Pool, size_class};
+use super::buffer::Pool;
 use super::stamps::{Pass, Tracer};
 use super::{Buf, Gpu, GpuError, Kernel, Pipeline};
 use crate::clock::Clock;
@@ -65,8 +65,6 @@ struct Dispatch {
     groups: [u32; 3],
 }
 
-/// Larger buffers for reading back are made anew each time.
-const KEPT_STAGING: u64 = 64 << 20;
 const SLOT: usize = 256;
 const SLOTS: usize = 2048;
 /// Workgroups along x before a dispatch continues in y; `shared/thread.wgsl` knows the same number.
@@ -75,12 +73,12 @@ const ROW: u32 = 32768;
 /// Records work for one device. One recorder per thread; each has its own buffer pool, because a buffer that returns to
 /// the pool may still be read by work this recorder has not submitted yet.
 pub struct Recorder {
-    gpu: Arc<Gpu>,
+    pub(super) gpu: Arc<Gpu>,
     pub(super) pool: Arc<Pool>,
     pending: Vec<Dispatch>,
     params: Vec<u8>,
     arena: wgpu::Buffer,
-    staging: Vec<wgpu::Buffer>,
+    pub(super) staging: Vec<wgpu::Buffer>,
     pub(super) busy: Arc<Clock>,
     pub(super) dispatches: u64,
     pub(super) tracer: Option<Box<Tracer>>,
@@ -262,7 +260,7 @@ impl Recorder {
         if self.pending.is_empty() { Ok(()) } else { self.submit(None).map(|_| ()) }
     }
 
-    fn submit(
+    pub(super) fn submit(
         &mut self,
         after: Option<&mut dyn FnMut(&mut wgpu::CommandEncoder)>,
     ) -> Result<wgpu::SubmissionIndex, GpuError> {
@@ -308,77 +306,5 @@ impl Recorder {
         if let Some(traced) = traced {
             traced.resolve(encoder);
         }
-    }
-
-    /// Runs everything recorded and returns the first `bytes` bytes of each buffer.
-    pub fn read(&mut self, what: &[(&Buf, usize)]) -> Result<Vec<Vec<u8>>, GpuError> {
-        self.read_with(what, |parts| parts.iter().map(|p| p.to_vec()).collect())
-    }
-
-    /// As [`Recorder::read`], one after the other.
-    pub fn read_joined(&mut self, what: &[(&Buf, usize)]) -> Result<Vec<u8>, GpuError> {
-        self.read_with(what, |parts| parts.concat())
-    }
-
-    fn read_with<T>(&mut self, what: &[(&Buf, usize)], take: impl FnOnce(&[&[u8]]) -> T) -> Result<T, GpuError> {
-        let (start, _busy) = (Instant::now(), self.busy.run());
-        let offsets: Vec<usize> = what
-            .iter()
-            .scan(0, |at, (_, n)| {
-                let here = *at;
-                *at += n.next_multiple_of(8);
-                Some(here)
-            })
-            .collect();
-        let total = what.iter().map(|(_, n)| n.next_multiple_of(8)).sum::<usize>().max(8) as u64;
-        let stage = self.stage(total);
-        let mut copies = |e: &mut wgpu::CommandEncoder| {
-            for ((buf, n), at) in what.iter().zip(&offsets) {
-                let n = (n.next_multiple_of(4) as u64).min(buf.raw().size() - buf.start());
-                if n > 0 {
-                    e.copy_buffer_to_buffer(buf.raw(), buf.start(), &stage, *at as u64, n);
-                }
-            }
-        };
-        let submitted = self.submit(Some(&mut copies))?;
-        stage.slice(..total).map_async(wgpu::MapMode::Read, |_| {});
-        // Not for what another recorder has submitted since.
-        let own = wgpu::PollType::Wait { submission_index: Some(submitted), timeout: None };
-        self.gpu.device.poll(own).map_err(|e| GpuError::Lost(e.to_string()))?;
-        self.gpu.health()?;
-        let out = {
-            let view = stage.slice(..total).get_mapped_range().map_err(|e| GpuError::Lost(format!("{e:?}")))?;
-            let parts: Vec<&[u8]> = what.iter().zip(&offsets).map(|((_, n), at)| &view[*at..*at + n]).collect();
-            take(&parts)
-        };
-        stage.unmap();
-        if stage.size() <= KEPT_STAGING {
-            self.staging.push(stage);
-        }
-        if let Some(t) = &mut self.tracer {
-            t.finished()?;
-        }
-        self.note(Place::Host, "read back", None, total, start);
-        Ok(out)
-    }
-
-    /// Runs everything recorded and returns a buffer as values.
-    pub fn read_slice<T: bytemuck::Pod>(&mut self, buf: &Buf, n: usize) -> Result<Vec<T>, GpuError> {
-        let bytes = self.read(&[(buf, n * size_of::<T>())])?.remove(0);
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
-    }
-
-    fn stage(&mut self, bytes: u64) -> wgpu::Buffer {
-        let fit = self.staging.iter().enumerate().filter(|(_, b)| b.size() >= bytes).min_by_key(|(_, b)| b.size());
-        if let Some(i) = fit.map(|(i, _)| i) {
-            return self.staging.swap_remove(i);
-        }
-        self.staging.clear();
-        self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: size_class(bytes).max(4096),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
     }
 }

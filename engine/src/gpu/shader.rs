@@ -166,10 +166,10 @@ fn expand(text: &str, defines: &[&str], form: Form, done: &mut Vec<String>, out:
                         k.expect("a kernel with messages is compiled for their width")
                     };
                     let text = match file {
-                        "pack" => wire::pack(width(), "pack8", "msg"),
-                        "unpack" => wire::unpack(width(), &format!("unpack8_{buffer}"), buffer),
-                        "dealt" => wire::dealt(width(), defines.contains(&"CLIENT"), buffer),
-                        "deal" => wire::deal(width(), buffer),
+                        "pack" => wire::pack(width(), form, "pack8", "msg"),
+                        "unpack" => wire::unpack(width(), form, &format!("unpack8_{buffer}"), buffer),
+                        "dealt" => wire::dealt(width(), form, defines.contains(&"CLIENT"), buffer),
+                        "deal" => wire::deal(width(), form, buffer),
                         _ => source(&format!("shared/{file}")).replace('$', buffer),
                     };
                     expand(&text, defines, form, done, out);

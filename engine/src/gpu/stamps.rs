@@ -26,6 +26,8 @@ pub(super) struct Tracer {
     /// Nanoseconds of a tick; none where the adapter has no timestamps.
     period: Option<f64>,
     waiting: Vec<Pass>,
+    /// How many were waiting or are done.
+    passes: u64,
     /// Kernels by their begin and end in ticks, with their lane.
     kernels: Vec<(String, u64, u64, usize)>,
     /// Smallest distance seen between the host's clock, in nanoseconds since the origin, and the device's.
@@ -80,6 +82,7 @@ impl Tracer {
             free: vec![],
             period,
             waiting: vec![],
+            passes: 0,
             kernels: vec![],
             offset: f64::INFINITY,
         }
@@ -97,6 +100,7 @@ impl Tracer {
             free: vec![],
             period: self.period,
             waiting: vec![],
+            passes: 0,
             kernels: vec![],
             offset: f64::INFINITY,
         }
@@ -150,14 +154,22 @@ impl Tracer {
         }
         if !pass.names.is_empty() {
             self.waiting.push(pass);
+            self.passes += 1;
         }
     }
 
-    /// The device has just finished everything.
-    pub fn finished(&mut self) -> Result<(), GpuError> {
+    /// Submissions with times so far.
+    pub fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// The device has just finished the first so many submissions.
+    pub fn finished(&mut self, passes: u64) -> Result<(), GpuError> {
         let now = Instant::now();
         let mut last = 0;
-        let waiting = std::mem::take(&mut self.waiting);
+        let later = (self.passes - passes) as usize;
+        let rest = self.waiting.split_off(self.waiting.len().saturating_sub(later));
+        let waiting = std::mem::replace(&mut self.waiting, rest);
         let next: Vec<Instant> = waiting.iter().skip(1).map(|p| p.submitted).chain([now]).collect();
         for (pass, next) in waiting.into_iter().zip(next) {
             let Some((.., host)) = &pass.queries else {

@@ -29,12 +29,11 @@
 //! A precise SiLU jumps by 0.06 at x = 4: what a coarse window decides wrongly there weighs.
 
 use super::compare::{Message, compare_beside, compare_cost};
-use super::local::Map;
 use super::open::{Sealed, open_cost};
 use super::pieces::{in_pieces, in_pieces_cost, piece};
-use super::piecewise::piecewise_cost;
+use super::piecewise::{piecewise_cost, piecewise_onto};
 use super::polynomials::{expand, largest, rounded};
-use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, piecewise, polynomial, scale, truncate};
+use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, piecewise, polynomial, truncate};
 use crate::approx::{Piecewise, Segment as Piece, horner};
 
 /// Most fraction bits of a polynomial's value when it is opened.
@@ -93,7 +92,7 @@ struct Even {
     square: u32,
     /// In u.
     small: Small,
-    /// The linear term in x, and by how many bits its ring is the smaller one.
+    /// The linear term in x, and by how many bits the ring of what is dealt for it is the smaller one.
     linear: Option<(Table, u32)>,
 }
 
@@ -109,20 +108,26 @@ struct Middle<'a> {
     interval: (f64, f64),
     /// Half way between its largest and least value there: that is taken off before it is opened.
     offset: f64,
-    /// Fraction bits and ring of the opening.
+    /// Fraction bits and ring of the opening, and fraction bits of the sum.
     f: u32,
     opened: u32,
+    fine: u32,
 }
 
 impl<'a> Middle<'a> {
-    fn new(c: &'a [f64], borders: (Option<usize>, Option<usize>), interval: (f64, f64), f: u32) -> Result<Self, Error> {
+    fn new(
+        c: &'a [f64],
+        borders: (Option<usize>, Option<usize>),
+        interval: (f64, f64),
+        (f, fine): (u32, u32),
+    ) -> Result<Self, Error> {
         let (top, bottom) = (largest(interval, |x| horner(c, x)), -largest(interval, |x| -horner(c, x)));
         let (offset, half, f) = ((top + bottom) / 2.0, (top - bottom) / 2.0 + MARGIN, f.min(SMALL));
         let fits = |k: &u32| half * f64::from(f).exp2() < f64::from(k - 2).exp2();
         let opened = RINGS.into_iter().find(fits).ok_or_else(|| {
             Error::Range(format!("a polynomial between {bottom} and {top} is too large for {f} fraction bits"))
         })?;
-        Ok(Self { c, borders, interval, offset, f, opened })
+        Ok(Self { c, borders, interval, offset, f, opened, fine })
     }
 
     /// The smallest ring for a polynomial with these coefficients, in a wire with `fx` fraction bits on an interval, whose
@@ -135,7 +140,8 @@ impl<'a> Middle<'a> {
             if error < COEFFICIENTS {
                 let (above, below) = self.borders;
                 let segment = Segment { above, below, coefficients: vec![self.offset, 1.0] };
-                let part = Part { table: Table::new(&[segment], self.f, self.f)?, to: to(self.f) };
+                let selected = Table::new(&[segment], self.f, self.f)?.widened(self.fine - self.f);
+                let part = Part { table: selected, to: to(self.f) };
                 let table = Table::new(&everywhere(c), fx, f)?;
                 return Ok(Some(Small { table, ring, cut, opened: self.opened, part }));
             }
@@ -177,7 +183,8 @@ impl<'a> Middle<'a> {
                 let less = small.ring - ring;
                 let bits = (f64::from(small.table.f - less) - f64::from(fx)).exp2();
                 if (c[1] - (c[1] * bits).round() / bits).abs() * border < LINEAR || less == 0 {
-                    linear = Some((Table::new(&everywhere(vec![0.0, c[1]]), fx, small.table.f - less)?, less));
+                    let table = Table::new(&everywhere(vec![0.0, c[1]]), fx, small.table.f - less)?;
+                    linear = Some((table.widened(less), less));
                     break;
                 }
             }
@@ -201,11 +208,11 @@ impl Even {
 
     fn value(&self, ctx: &mut Ctx, x: &Wire, u: &Wire) -> Result<Share, Error> {
         let Small { table, ring, .. } = &self.small;
-        let y = piecewise(ctx, u, None, table, *ring)?;
-        let Some((linear, less)) = &self.linear else { return Ok(y) };
-        let l = piecewise(ctx, x, None, linear, ring - less)?;
-        // Times 2^less: exact in the larger ring.
-        add(ctx, &y, 1, &Share { k: *ring, f: y.f, ..l }, 1 << less, Map::SAME)
+        let sum = match &self.linear {
+            Some((linear, less)) => Some(piecewise(ctx, x, None, linear, ring - less)?),
+            None => None,
+        };
+        piecewise_onto(ctx, u, None, table, *ring, sum.as_ref())
     }
 }
 
@@ -248,14 +255,14 @@ impl Plan {
                 return Err(Error::Range("a polynomial between borders on both sides".into()));
             };
             let interval = (table.thresholds[a] - slack, table.thresholds[b] + slack);
-            let middle = Middle::new(c, (above, below), interval, f)?;
+            let middle = Middle::new(c, (above, below), interval, (f, fine))?;
             match middle.direct(fx, ring)? {
                 Some(small) => direct.push(small),
                 None if even.is_none() => even = Some(middle.even(fx, ring)?),
                 None => return Err(Error::Range("two polynomials of more than degree 4".into())),
             }
         }
-        let wide = (!wide.is_empty()).then(|| Table::new(&wide, fx, fx)).transpose()?;
+        let wide = (!wide.is_empty()).then(|| Table::new(&wide, fx, fx)).transpose()?.map(|t| t.widened(fine - fx));
         Ok(Self {
             thresholds: table.thresholds.iter().map(|t| (t * unit).round() as i64).collect(),
             wide: wide.map(|table| Part { table, to: ring(fx) }),
@@ -321,14 +328,7 @@ fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window) -> Result<Share, Err
     let wide = p.wide.iter().map(|part| (x, part));
     let mut sum: Option<Share> = None;
     for (wire, part) in wide.chain(opened.iter().zip(p.smalls().map(|s| &s.part))) {
-        let y = piecewise(ctx, wire, Some(&bits), &part.table, part.to)?;
-        let up = p.fine - y.f;
-        let (y, factor) = (Share { k: (y.k + up).min(64), f: p.fine, ..y }, 1 << up);
-        sum = Some(match sum {
-            Some(sum) => add(ctx, &sum, 1, &y, factor, Map::SAME)?,
-            None if factor == 1 => y,
-            None => scale(ctx, &y, factor as i64, 0, y.f)?,
-        });
+        sum = Some(piecewise_onto(ctx, wire, Some(&bits), &part.table, part.to, sum.as_ref())?);
     }
     let y = sum.ok_or_else(|| Error::Range("a table of zeros".into()))?;
     truncate(ctx, &y, p.fine - p.f)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dealt::Dealt;
+use super::dealt::{Dealt, Outbox};
 use super::lanes::Lanes;
 use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
@@ -51,12 +51,8 @@ pub struct Ctx {
     pub(super) lanes: Lanes,
     /// Who looks on, and what is counted by itself.
     pub(super) observed: Observed,
-    pending: Vec<(Address, Buf, usize)>,
-    pending_bytes: usize,
+    outbox: Outbox,
 }
-
-/// The dealer reads corrections back in pieces of about this many bytes.
-const DEAL_BATCH: usize = 4 << 20;
 
 impl Ctx {
     /// Joins a session. `keys` holds the keys this role knows: its own, or both at the dealer.
@@ -87,8 +83,7 @@ impl Ctx {
             wait: Duration::ZERO,
             lanes: Lanes::default(),
             observed: Observed::default(),
-            pending: vec![],
-            pending_bytes: 0,
+            outbox: Outbox::default(),
         }
     }
 
@@ -331,11 +326,10 @@ impl Ctx {
                 let msgs = what.iter().map(|(n, k)| self.packed(*n, *k)).collect::<Result<Vec<_>, _>>()?;
                 make(self, nonces, std::array::from_fn(|i| &msgs[i]))?;
                 for ((at, msg), bytes) in at.into_iter().zip(msgs).zip(bytes) {
-                    self.pending_bytes += bytes as usize;
-                    self.pending.push((at, msg, bytes as usize));
+                    self.outbox.add(at, msg, bytes as usize);
                 }
-                if self.pending_bytes >= DEAL_BATCH || self.pending.len() >= 64 {
-                    self.send_corrections()?;
+                if self.outbox.is_full() {
+                    self.turn_corrections()?;
                 }
                 Ok(None)
             }
@@ -351,19 +345,19 @@ impl Ctx {
         }
     }
 
-    /// At the dealer: sends what was dealt since the last call. A bounded queue behind the channel makes the dealer wait
-    /// for a server that lags.
+    /// At the dealer: sends everything that was dealt. A bounded queue behind the channel makes the dealer wait for a server
+    /// that lags.
     pub fn send_corrections(&mut self) -> Result<(), Error> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let batch = std::mem::take(&mut self.pending);
-        self.pending_bytes = 0;
-        let what: Vec<(&Buf, usize)> = batch.iter().map(|(_, b, n)| (b, *n)).collect();
-        let data = self.rec.read(&what)?;
-        let bytes = batch.iter().map(|(.., n)| *n as u64).sum();
-        self.waiting("corrections", batch[0].0, bytes, |links| {
-            batch.iter().zip(data).try_for_each(|((at, ..), d)| links.corrections().send(*at, d))
+        self.turn_corrections()?;
+        self.turn_corrections()
+    }
+
+    fn turn_corrections(&mut self) -> Result<(), Error> {
+        let ready = self.outbox.turn(&mut self.rec)?;
+        let Some((first, _)) = ready.first() else { return Ok(()) };
+        let (first, bytes) = (*first, ready.iter().map(|(_, data)| data.len() as u64).sum());
+        self.waiting("corrections", first, bytes, |links| {
+            ready.into_iter().try_for_each(|(at, data)| links.corrections().send(at, data))
         })
     }
 

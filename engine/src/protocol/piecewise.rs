@@ -29,6 +29,8 @@ pub struct Table {
     segments: usize,
     selected: usize,
     degree: usize,
+    /// Binary logarithm of a factor.
+    up: u32,
     /// Fraction bits of the result.
     pub f: u32,
 }
@@ -54,7 +56,14 @@ impl Table {
                 rows.push(v as i64 as u64);
             }
         }
-        Ok(Self { rows, segments: segments.len(), selected, degree, f })
+        Ok(Self { rows, segments: segments.len(), selected, degree, up: 0, f })
+    }
+
+    /// The same values with `up` more fraction bits, all 0, in a ring that is as much larger. Nothing more is dealt.
+    pub(super) fn widened(mut self, up: u32) -> Self {
+        let coefficients = self.rows.chunks_mut(3 + self.degree).flat_map(|row| &mut row[2..]);
+        coefficients.for_each(|c| *c <<= up);
+        Self { up: self.up + up, f: self.f + up, ..self }
     }
 
     /// Dealt words of an element for a result in `to` bits: those of `to` bits, and those of which only the part above the
@@ -76,10 +85,16 @@ impl Table {
         self.selected == 0
     }
 
+    /// Whether it is one polynomial that is selected.
+    fn one(&self) -> bool {
+        self.selected == 1
+    }
+
     /// A kernel for this degree and widths of dealt words.
     fn kernel(&self, kernel: Kernel, widths: (Option<u32>, Option<u32>)) -> Kernel {
         let kernel = kernel.with(["D1", "D2", "D3", "D4"][self.degree - 1]);
         let kernel = if self.always() { kernel.with("ALWAYS") } else { kernel };
+        let kernel = if self.one() { kernel.with("ONE") } else { kernel };
         let kernel = widths.0.into_iter().fold(kernel, Kernel::bits);
         widths.1.into_iter().fold(kernel, Kernel::second)
     }
@@ -106,6 +121,18 @@ fn named(names: [&'static str; 3], nonce: [u32; 3]) -> impl Iterator<Item = (&'s
 /// * Error: rounding of the coefficients only.
 /// * Cost: see [`piecewise_cost`]; nothing online.
 pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to: u32) -> Result<Share, Error> {
+    piecewise_onto(ctx, x, bits, table, to, None)
+}
+
+/// As [`piecewise`], added to a share with as many fraction bits, in the smaller ring.
+pub(super) fn piecewise_onto(
+    ctx: &mut Ctx,
+    x: &Wire,
+    bits: Option<&Bits>,
+    table: &Table,
+    to: u32,
+    sum: Option<&Share>,
+) -> Result<Share, Error> {
     let n = row(x.n);
     let (words, changes) = table.words(x.k, to);
     let rows = ctx.rec.upload_slice(&table.rows)?;
@@ -113,6 +140,7 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
     let change = (changes > 0).then(|| (n * changes, carry_bits(x.k, to)));
     let widths = (dealt.map(|(_, k)| k), change.map(|(_, k)| k));
     let shape = match bits {
+        Some(b) if table.one() => args![levels: b.thresholds].to_vec(),
         Some(b) if !table.always() => args![segments: table.segments, levels: b.thresholds].to_vec(),
         _ => vec![],
     };
@@ -160,10 +188,18 @@ pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to
             }
         }
         let kernel = Kernel::new("piecewise").with(if client { "CLIENT" } else { "SERVER" });
+        let kernel = match sum {
+            Some(sum) => {
+                used.push(("sum", sum.words()));
+                kernel.with("ADD")
+            }
+            None => kernel,
+        };
         ctx.rec.run(&table.kernel(kernel, widths), &args, &used, n / 8)?;
         buf = Some(out);
     }
-    Ok(Share { n: x.n, k: to, f: table.f, buf })
+    let k = (to + table.up).min(64).min(sum.map_or(64, |s| s.k));
+    Ok(Share { n: x.n, k, f: table.f, buf })
 }
 
 /// Cost of [`piecewise`], for degree `d` and `s` segments that are selected, elements in whole groups of 8. Offline

@@ -4,6 +4,7 @@ use super::prg::{ROUNDS, element};
 use super::ring::{r_bit, r_low};
 use super::segment::{NONE, indicator};
 use super::unpack;
+use crate::correlated::elements_of_block;
 
 params!(
     /// As in the shader.
@@ -13,13 +14,36 @@ params!(
     }
 );
 
-/// `n` dealt words of `k` bits: with `CLIENT` drawn by the keys, else those of the dealer's message.
-pub fn dealt(keys: &[u32], nonce: [u32; 3], message: Option<&[u32]>, k: u32, n: usize) -> Vec<u64> {
+/// Element of the client's stream that masks element `t` of `n` of dealt word `word`: in groups of 8, the words of a section
+/// share blocks, and every section has its own.
+pub fn place(k: u32, n: usize, sections: &[usize], word: usize, t: usize) -> usize {
+    let shared = elements_of_block(k) / 8;
+    let (mut word, mut row) = (word, 0);
+    for words in sections {
+        if word < *words {
+            break;
+        }
+        word -= words;
+        row += words.div_ceil(shared);
+    }
+    let block = (row + word / shared) * (n / 8) + t / 8;
+    8 * (block * shared + word % shared) + t % 8
+}
+
+/// Dealt words of `k` bits of `n` elements: with `CLIENT` drawn by the keys, else those of the dealer's message.
+pub fn dealt(
+    keys: &[u32],
+    nonce: [u32; 3],
+    message: Option<&[u32]>,
+    k: u32,
+    n: usize,
+    sections: &[usize],
+) -> Vec<u64> {
     let word = |i| match message {
-        None => r_low(element(ROUNDS, keys, 0, nonce, k, i), k),
+        None => r_low(element(ROUNDS, keys, 0, nonce, k, place(k, n, sections, i / n, i % n)), k),
         Some(message) => unpack::element(message, k, i),
     };
-    (0..n).map(word).collect()
+    (0..n * sections.iter().sum::<usize>()).map(word).collect()
 }
 
 /// c_i(u), the coefficient of z^i in P(u + z): sum over j of binomial(j, i) c_j u^(j - i).
@@ -43,6 +67,8 @@ pub struct Inputs<'a> {
     pub change: &'a [u64],
     /// Own share of the mask.
     pub lam: &'a [u64],
+    /// With `ADD`, what is added to.
+    pub sum: Option<&'a [u64]>,
 }
 
 /// `D1` to `D4` for `degree`, with `WIDE` if `wide`.
@@ -62,7 +88,7 @@ pub fn piecewise(degree: usize, wide: bool, p: &Params, x: &Inputs<'_>, table: &
             _ => at(x.dealt, i - 2).wrapping_add(change(i - 1)),
         };
         let powers = degree - 1;
-        let (mut y, mut chosen) = (0u64, 0);
+        let (mut y, mut chosen) = (x.sum.map_or(0, |sum| sum[t]), 0);
         for row in table.chunks(3 + degree).take(p.segments) {
             let (b0, b1, c) = (row[0] as u32, row[1] as u32, &row[2..]);
             let selective = b0 != NONE || b1 != NONE;

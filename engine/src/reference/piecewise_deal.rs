@@ -1,6 +1,8 @@
 //! Dealer's words for piecewise polynomials.
 
-use super::deal;
+use super::pack::pack8;
+use super::piecewise::place;
+use super::prg::{ROUNDS, element};
 use super::ring::r_low;
 use super::segment::NONE;
 
@@ -20,8 +22,8 @@ fn changed(l: u64, k: u32, i: u32) -> u64 {
     (difference >> k) as u64
 }
 
-/// A message to fill, and the bits of its words.
-pub type Message<'a> = Option<(u32, &'a mut [u32])>;
+/// A message to fill, the bits of its words, and its sections.
+pub type Message<'a> = Option<(u32, &'a [usize], &'a mut [u32])>;
 
 /// `D1` to `D4` for `degree`; messages for the widths that the kernel is compiled for.
 pub fn piecewise_deal(
@@ -60,9 +62,15 @@ pub fn piecewise_deal(
         changes.push(changed_own);
     }
     let nonces = [[p.dealt0, p.dealt1, p.dealt2], [p.change0, p.change1, p.change2]];
-    for ((message, of), [n0, n1, n2]) in [dealt, change].into_iter().zip([words, changes]).zip(nonces) {
-        let Some((k, msg)) = message else { continue };
-        let all: Vec<u64> = (0..of[0].len()).flat_map(|w| of.iter().map(move |own| own[w])).collect();
-        deal::deal(&deal::Params { n: all.len(), k, n0, n1, n2, block: 0 }, keys, &all, msg);
+    for ((message, of), nonce) in [dealt, change].into_iter().zip([words, changes]).zip(nonces) {
+        let Some((k, sections, msg)) = message else { continue };
+        for i in (0..of[0].len() * p.n).step_by(8) {
+            let word = |i: usize| {
+                let (word, t) = (i / p.n, i % p.n);
+                let drawn = element(ROUNDS, keys, 0, nonce, k, place(k, p.n, sections, word, t));
+                of[t][word].wrapping_sub(drawn)
+            };
+            pack8(std::array::from_fn(|e| word(i + e)), k, i / 8, msg);
+        }
     }
 }

@@ -13,8 +13,12 @@ use super::{Held, Label, Operation, Output, Piece, Rows, Tensor, Wanted, per_pie
 const INPUT: u32 = 20;
 /// Ring and fraction bits of an activation's wire: those of the models.
 const WIRE: (u32, u32) = (24, 10);
-/// Fraction bits of an activation's result, and the least ring it comes in.
-const RESULT: (u32, u32) = (12, 40);
+/// Fraction bits of an activation's result.
+const RESULT: u32 = 12;
+/// Least ring of a result that is opened next, as before a convolution of Stable Diffusion v1.5, and of one that is multiplied by
+/// another value there.
+const OPENED: u32 = 24;
+const MULTIPLIED: u32 = 36;
 
 type Fallible<T> = std::result::Result<T, Error>;
 type Run = Box<dyn Fn(&mut Ctx, &Held) -> Fallible<Output> + Send + Sync>;
@@ -147,18 +151,19 @@ fn tabulated(
     op: &'static str,
     function: Function,
     table: Piecewise,
+    to: u32,
     wanted: &Wanted,
     range: (f64, f64),
 ) -> Elementwise {
     let exact = Box::new(move |x: &[f64]| Approx::Exact.apply(function, x[0]));
     let formula = table.clone();
     let cost = Box::new(move |n: usize| {
-        let applied = activation_cost(n, WIRE, &formula, window(range, WIRE.1), RESULT.0, RESULT.1)?;
+        let applied = activation_cost(n, WIRE, &formula, window(range, WIRE.1), RESULT, to)?;
         Ok(open_cost(&[(n, WIRE.0)]) + applied)
     });
     let run = Box::new(move |ctx: &mut Ctx, held: &Held| {
         let x = open(ctx, &held.shares[0], WIRE)?;
-        protocol::activation(ctx, &x, &table, window(range, WIRE.1), RESULT.0, RESULT.1).map(Output::Share)
+        protocol::activation(ctx, &x, &table, window(range, WIRE.1), RESULT, to).map(Output::Share)
     });
     Elementwise::new(op, wanted, range, 160, exact, (run, cost))
 }
@@ -166,13 +171,13 @@ fn tabulated(
 /// What fits a wire of an activation.
 const ACTIVATION: (f64, f64) = (-250.0, 250.0);
 
-fn activation(op: &'static str, function: Function, wanted: &Wanted, usual: (f64, f64)) -> Rows {
+fn activation(op: &'static str, function: Function, to: u32, wanted: &Wanted, usual: (f64, f64)) -> Rows {
     let range = wanted.interval(op, usual, ACTIVATION)?;
     let sets = [Approx::Precise, Approx::Loose].into_iter().filter(|a| wanted.wants(*a));
     let rows = sets.map(|approx| {
         let table = approx.activation(function).expect("every stand-in has a table");
         let plain = table.clone();
-        let row = tabulated(op, function, table, wanted, range);
+        let row = tabulated(op, function, table, to, wanted, range);
         Box::new(row.approximated(approx, Box::new(move |x| plain.eval(x[0])))) as Box<dyn Operation>
     });
     Ok(rows.collect())
@@ -180,18 +185,18 @@ fn activation(op: &'static str, function: Function, wanted: &Wanted, usual: (f64
 
 /// SiLU on the interval over which the paper minimised.
 pub fn silu(wanted: &Wanted) -> Rows {
-    activation("silu", Function::Silu, wanted, (-8.0, 4.0))
+    activation("silu", Function::Silu, OPENED, wanted, (-8.0, 4.0))
 }
 
 /// GELU on the paper's interval.
 pub fn gelu(wanted: &Wanted) -> Rows {
-    activation("gelu", Function::Gelu, wanted, (-5.0, 3.0))
+    activation("gelu", Function::Gelu, MULTIPLIED, wanted, (-5.0, 3.0))
 }
 
 /// ReLU.
 pub fn relu(wanted: &Wanted) -> Rows {
     let range = wanted.interval("relu", (-8.0, 8.0), ACTIVATION)?;
-    tabulated("relu", Function::Relu, Piecewise::relu(), wanted, range).boxed()
+    tabulated("relu", Function::Relu, Piecewise::relu(), OPENED, wanted, range).boxed()
 }
 
 /// The exponential on the paper's interval.
