@@ -6,7 +6,7 @@ struct Params { n: u32, groups: u32, lo: u32, hi: u32, n0: u32, n1: u32, n2: u32
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> lam: array<V>; // [n]
-@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // [groups n / 8][K / 4]
+@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // packed [groups][n]
 #import thread
 #import prg
 #import pack

@@ -4,7 +4,7 @@ struct Params { n: u32, k: u32, n0: u32, n1: u32, n2: u32, block: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> c: array<V>; // [n]
-@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // [n / 8 rounded up][k / 4]
+@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // packed [n]
 #import thread
 #import prg
 #import pack

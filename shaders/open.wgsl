@@ -7,7 +7,7 @@ struct Params { n: u32, k: u32, from_: u32, shift: u32, key: u32, n0: u32, n1: u
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> x: array<V>; // [n]
 @group(0) @binding(3) var<storage, read_write> lam: array<V>; // [n]
-@group(0) @binding(4) var<storage, read_write> msg: array<Packed_msg>; // [n / 8 rounded up][k / 4]
+@group(0) @binding(4) var<storage, read_write> msg: array<Packed_msg>; // packed [n]
 #import thread
 #import prg
 #import pack

@@ -2,7 +2,7 @@
 struct Params { n: u32, k: u32, shift: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<V>; // [n]
-@group(0) @binding(2) var<storage, read_write> msg: array<Packed_msg>; // [n / 8 rounded up][k / 4]
+@group(0) @binding(2) var<storage, read_write> msg: array<Packed_msg>; // packed [n]
 #import thread
 #import pack
 #import load8(x)

@@ -9,10 +9,13 @@
 // CLIENT draws what is dealt, the server has the dealer's messages, in K bits a word and S bits a word of `change`. Sections of
 // words that share blocks of the client's stream (`gpu/wire.rs`): those for all segments, with ONE the segment's too, and else
 // those of each segment.
-// With ADD, y is added to `sum`. One thread handles 8 elements; n is a multiple of 8.
+// With ADD, y is added to `sum`; with CUT, out = ((y + add) mod 2^ring) >> cut. One thread handles 8 elements; n is a multiple of 8.
 struct Params {
     n: u32, k: u32, first: u32,
 #import piecewise_params
+#ifdef CUT
+    ring: u32, cut: u32, add: vec2<u32>,
+#endif
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> delta: array<V>; // [n]
@@ -167,6 +170,11 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
         }
 #end
     }
+#endif
+#ifdef CUT
+#each i 8
+    y[%i] = r_shr(r_low(r_add(y[%i], r_param(p.add)), p.ring), p.cut);
+#end
 #endif
     store8_out(t, y);
 }

@@ -7,7 +7,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> lam: array<V>; // [n]
-@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // [n / 8][6]
+@group(0) @binding(3) var<storage, read_write> msg: array<Packed_msg>; // packed [n], 24 bits
 @group(0) @binding(4) var<storage, read_write> squares: array<vec4<u32>>; // [n / 4]
 @group(0) @binding(5) var<storage, read_write> words: array<vec4<u32>>; // [n / 32 rounded up][3][4]
 #import thread

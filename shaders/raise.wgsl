@@ -26,7 +26,7 @@ struct Params {
 #endif
 #endif
 @group(0) @binding(5) var<storage, read_write> lam: array<V>; // [n]
-@group(0) @binding(6) var<storage, read_write> msg: array<Packed_msg>; // [n / 8][K / 4]
+@group(0) @binding(6) var<storage, read_write> msg: array<Packed_msg>; // packed [n]
 #import thread
 #import prg
 #import eights

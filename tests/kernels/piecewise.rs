@@ -57,12 +57,18 @@ impl Shape {
         self.thresholds == 0
     }
 
-    /// Less the parameters that a kernel without a selection, or without a message, lacks.
-    fn args(&self, mut args: Vec<(&'static str, Word)>) -> Vec<(&'static str, Word)> {
+    /// Whether variants.txt has this with `CUT`.
+    fn cuts(&self) -> bool {
+        self.widths == (Some(28), Some(4)) && self.selected == 1 && self.degree <= 2
+    }
+
+    /// Less the parameters that a kernel without a selection, without a message or without `CUT` lacks.
+    fn args(&self, mut args: Vec<(&'static str, Word)>, cut: bool) -> Vec<(&'static str, Word)> {
         args.retain(|(name, _)| match *name {
             "segments" => self.selected > 1,
             "levels" => !self.always(),
             name if name.starts_with("dealt") => self.widths.0.is_some(),
+            "ring" | "cut" | "add" => cut,
             name if name.starts_with("change") => self.widths.1.is_some(),
             _ => true,
         });
@@ -128,13 +134,33 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
     use reference::piecewise::*;
     let mut all = vec![];
     for shape in shapes(draw) {
-        let adds = |add: &bool| !add || shape.adds();
+        let kinds = [(true, ""), (shape.adds(), "ADD"), (shape.cuts(), "CUT")];
+        let kinds = kinds.into_iter().filter_map(|(shipped, kind)| shipped.then_some(kind));
         let roles = [(true, 1), (false, 0), (false, 1)];
-        for (add, (client, first)) in [false, true].into_iter().filter(adds).flat_map(|a| roles.map(|r| (a, r))) {
+        for (kind, (client, first)) in kinds.flat_map(|kind| roles.map(|r| (kind, r))) {
             let Shape { n, k, segments, degree, widths, .. } = shape;
             let [[dealt0, dealt1, dealt2], [change0, change1, change2]] = nonces(draw);
             let levels = shape.thresholds;
-            let p = Params { n, k, segments, levels, first, dealt0, dealt1, dealt2, change0, change1, change2 };
+            let (ring, cut, add) = match kind {
+                "CUT" => (draw.within(20..=64), draw.within(1..=19), draw.words(1)[0]),
+                _ => (64, 0, 0),
+            };
+            let p = Params {
+                n,
+                k,
+                segments,
+                levels,
+                first,
+                dealt0,
+                dealt1,
+                dealt2,
+                change0,
+                change1,
+                change2,
+                ring,
+                cut,
+                add,
+            };
             let (keys, delta, lam) = (draw.halves(16), draw.words(n), draw.words(n));
             let bits = draw.halves(n.div_ceil(32) * levels);
             let mut words = |k: Option<u32>, nonce: [u32; 3], sections: &[usize]| {
@@ -145,14 +171,15 @@ pub fn piecewise(draw: &mut Draw) -> Vec<Case> {
             let (own, message) = words(widths.0, [dealt0, dealt1, dealt2], &shape.words());
             let (change, change_message) = words(widths.1, [change0, change1, change2], &shape.changes());
             let mut out = poisoned(n);
-            let sum = add.then(|| draw.words(n));
+            let sum = (kind == "ADD").then(|| draw.words(n));
             let sum = sum.as_deref();
             let inputs = Inputs { delta: &delta, bits: &bits, dealt: &own, change: &change, lam: &lam, sum };
             piecewise(degree, widths.1.is_some(), &p, &inputs, &shape.table, &mut out);
-            let case = shape.case(Case::new("piecewise", shape.args(p.args()), n / 8)).input("delta", &delta);
+            let case = shape.case(Case::new("piecewise", shape.args(p.args(), cut > 0), n / 8)).input("delta", &delta);
             let case = case.with(if client { "CLIENT" } else { "SERVER" }).input("table", &shape.table);
             let case = if client { case.input("keys", &keys) } else { case };
             let case = if shape.always() { case } else { case.input("bits", &bits) };
+            let case = if cut > 0 { case.with("CUT") } else { case };
             let case = sum.into_iter().fold(case, |case, sum| case.with("ADD").input("sum", sum));
             let messages = [("dealt", widths.0, message), ("change", widths.1, change_message)];
             let case = messages.into_iter().fold(case, |case, (name, width, message)| match (width, message) {
@@ -181,7 +208,7 @@ pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
         let mut messages = [message(widths.0, shape.words()), message(widths.1, shape.changes())];
         let filled = messages.each_mut().map(|m| m.as_mut().map(|(k, s, msg)| (*k, &s[..], &mut msg[..])));
         piecewise_deal(degree, &p, &keys, &lam, &bits, &shape.table, filled);
-        let case = shape.case(Case::new("piecewise_deal", shape.args(p.args()), n / 8)).input("lam", &lam);
+        let case = shape.case(Case::new("piecewise_deal", shape.args(p.args(), false), n / 8)).input("lam", &lam);
         let case = if shape.always() { case } else { case.input("bits", &bits).input("table", &shape.table) };
         let outputs = ["dealt", "change"].into_iter().zip(messages);
         all.push(outputs.fold(case.input("keys", &keys), |case, (name, message)| match message {
@@ -190,4 +217,18 @@ pub fn piecewise_deal(draw: &mut Draw) -> Vec<Case> {
         }));
     }
     all
+}
+
+#[test]
+fn no_two_dealt_words_have_the_same_mask() {
+    let n = 40;
+    for k in [4, 16, 20, 32, 36, 64] {
+        for sections in [&[1][..], &[7], &[0, 2], &[3, 5, 5], &[1, 4, 4, 4], &[2, 1, 1]] {
+            let words: usize = sections.iter().sum();
+            let all = (0..words).flat_map(|word| (0..n).map(move |t| (word, t)));
+            let places = all.map(|(word, t)| reference::piecewise::place(k, n, sections, word, t));
+            let distinct: std::collections::HashSet<usize> = places.collect();
+            assert_eq!(distinct.len(), words * n, "{k} bits, sections {sections:?}");
+        }
+    }
 }

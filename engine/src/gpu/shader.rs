@@ -2,11 +2,11 @@
 //!
 //! A kernel is `shaders/<file>.wgsl`. Lines `#import name` paste `shaders/shared/name.wgsl` once, `#import name(buffer)`
 //! once per buffer with `$` replaced by it; `pack`, `unpack(buffer)`, `dealt(buffer)` and `deal(buffer)` are generated
-//! (`wire.rs`), `(buffer 40)` and `(buffer S)` for another width than the kernel's, S its second. A kernel with a width
-//! defines `WORDS`, one with a second width `WIDE`. `#ifdef X`, `#else`,
-//! `#endif` keep or drop lines; `#each i n` to `#end` repeats lines with 0 to n - 1 for `%i`, where n is a number or a
-//! `const` above. `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is
-//! a uniform struct `Params`; the others are storage arrays.
+//! (`wire.rs`), `(buffer 40)` and `(buffer S)` for another width than the kernel's, S its second; the buffer is an array of
+//! `Packed_<buffer>`. A kernel with a width defines `WORDS`, one with a second width `WIDE`. `#ifdef X`, `#else`, `#endif`
+//! keep or drop lines; `#each i n` to `#end` repeats lines with 0 to n - 1 for `%i`, where n is a number or a `const` above.
+//! `ring` resolves to `ring_native` or `ring_portable` by the device's [`Form`]. Binding 0 is a uniform struct `Params`; the
+//! others are storage arrays.
 
 use naga::AddressSpace;
 

@@ -31,7 +31,7 @@
 use super::compare::{Message, compare_beside, compare_cost};
 use super::open::{Sealed, open_cost};
 use super::pieces::{in_pieces, in_pieces_cost, piece};
-use super::piecewise::{piecewise_cost, piecewise_onto};
+use super::piecewise::{Then, piecewise_cost, piecewise_then};
 use super::polynomials::{expand, largest, rounded};
 use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, piecewise, polynomial, truncate};
 use crate::approx::{Piecewise, Segment as Piece, horner};
@@ -208,11 +208,9 @@ impl Even {
 
     fn value(&self, ctx: &mut Ctx, x: &Wire, u: &Wire) -> Result<Share, Error> {
         let Small { table, ring, .. } = &self.small;
-        let sum = match &self.linear {
-            Some((linear, less)) => Some(piecewise(ctx, x, None, linear, ring - less)?),
-            None => None,
-        };
-        piecewise_onto(ctx, u, None, table, *ring, sum.as_ref())
+        let Some((linear, less)) = &self.linear else { return piecewise(ctx, u, None, table, *ring) };
+        let l = piecewise(ctx, x, None, linear, ring - less)?;
+        piecewise_then(ctx, u, None, table, *ring, Then::Add(&l))
     }
 }
 
@@ -328,7 +326,8 @@ fn whole(ctx: &mut Ctx, x: &Wire, p: &Plan, window: Window) -> Result<Share, Err
     let wide = p.wide.iter().map(|part| (x, part));
     let mut sum: Option<Share> = None;
     for (wire, part) in wide.chain(opened.iter().zip(p.smalls().map(|s| &s.part))) {
-        sum = Some(piecewise_onto(ctx, wire, Some(&bits), &part.table, part.to, sum.as_ref())?);
+        let then = sum.as_ref().map_or(Then::Nothing, Then::Add);
+        sum = Some(piecewise_then(ctx, wire, Some(&bits), &part.table, part.to, then)?);
     }
     let y = sum.ok_or_else(|| Error::Range("a table of zeros".into()))?;
     truncate(ctx, &y, p.fine - p.f)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::dealt::{Dealt, Outbox};
 use super::lanes::Lanes;
+use super::local::rounding;
 use super::observed::Observed;
 use super::{Cost, Error, packed_bytes};
 use crate::correlated::{Key, Scope, elements_of_block};
@@ -191,7 +192,7 @@ impl Ctx {
         let kernel = if minus { Kernel::new("open").with("MINUS") } else { Kernel::new("open") }.bits(k);
         let (lam, msg) = (self.rec.words(n)?, self.packed(n, k)?);
         let keys = self.keys.clone();
-        let add = if self.first() == 1 { (1u64 << shift) - 1 } else { 0 };
+        let add = rounding(self, shift);
         let per = elements_of_block(k);
         self.rec.run_each(
             &kernel,

@@ -100,6 +100,11 @@ pub fn scale(ctx: &mut Ctx, x: &Share, c: i64, d: i64, f: u32) -> Result<Share, 
     Ok(Share { f, buf, ..x.clone() })
 }
 
+/// What a party adds to its share before it drops `shift` bits of it.
+pub(super) fn rounding(ctx: &Ctx, shift: u32) -> u64 {
+    if ctx.first() == 1 { (1u64 << shift) - 1 } else { 0 }
+}
+
 /// Drops `shift` fraction bits and as many ring bits: local, error within one unit, mean 0, no wrap failure.
 pub fn truncate(ctx: &mut Ctx, x: &Share, shift: u32) -> Result<Share, Error> {
     if shift == 0 {
@@ -108,7 +113,7 @@ pub fn truncate(ctx: &mut Ctx, x: &Share, shift: u32) -> Result<Share, Error> {
     let buf = match &x.buf {
         Some(b) => {
             let out = ctx.rec.words(x.n)?;
-            let add = if ctx.first() == 1 { (1u64 << shift) - 1 } else { 0 };
+            let add = rounding(ctx, shift);
             let streams = streams![x: b => 64, out: &out => 64];
             ctx.rec.run_each(&Kernel::new("truncate"), args![k: x.k, shift: shift, add: add], streams, (x.n, 8))?;
             Some(out)

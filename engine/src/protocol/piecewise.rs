@@ -6,6 +6,7 @@
 
 use super::compare::row;
 use super::dealt::Dealt;
+use super::local::rounding;
 use super::open::carry_bits;
 use super::{Bits, Cost, Ctx, Error, Role, Share, Wire, packed_bytes};
 use crate::args;
@@ -121,20 +122,31 @@ fn named(names: [&'static str; 3], nonce: [u32; 3]) -> impl Iterator<Item = (&'s
 /// * Error: rounding of the coefficients only.
 /// * Cost: see [`piecewise_cost`]; nothing online.
 pub fn piecewise(ctx: &mut Ctx, x: &Wire, bits: Option<&Bits>, table: &Table, to: u32) -> Result<Share, Error> {
-    piecewise_onto(ctx, x, bits, table, to, None)
+    piecewise_then(ctx, x, bits, table, to, Then::Nothing)
 }
 
-/// As [`piecewise`], added to a share with as many fraction bits, in the smaller ring.
-pub(super) fn piecewise_onto(
+/// What a party does with a value where it computes it.
+pub(super) enum Then<'a> {
+    /// Nothing more.
+    Nothing,
+    /// Adds it to a share with as many fraction bits, in the smaller ring.
+    Add(&'a Share),
+    /// Truncates it, as [`truncate`](super::truncate) does.
+    Cut(u32),
+}
+
+/// As [`piecewise`], and then something.
+pub(super) fn piecewise_then(
     ctx: &mut Ctx,
     x: &Wire,
     bits: Option<&Bits>,
     table: &Table,
     to: u32,
-    sum: Option<&Share>,
+    then: Then<'_>,
 ) -> Result<Share, Error> {
     let n = row(x.n);
     let (words, changes) = table.words(x.k, to);
+    let ring = (to + table.up).min(64);
     let rows = ctx.rec.upload_slice(&table.rows)?;
     let dealt = (words > 0).then_some((n * words, to));
     let change = (changes > 0).then(|| (n * changes, carry_bits(x.k, to)));
@@ -188,18 +200,26 @@ pub(super) fn piecewise_onto(
             }
         }
         let kernel = Kernel::new("piecewise").with(if client { "CLIENT" } else { "SERVER" });
-        let kernel = match sum {
-            Some(sum) => {
+        let kernel = match then {
+            Then::Nothing => kernel,
+            Then::Add(sum) => {
                 used.push(("sum", sum.words()));
                 kernel.with("ADD")
             }
-            None => kernel,
+            Then::Cut(cut) => {
+                args.extend(args![ring: ring, cut: cut, add: rounding(ctx, cut)]);
+                kernel.with("CUT")
+            }
         };
         ctx.rec.run(&table.kernel(kernel, widths), &args, &used, n / 8)?;
         buf = Some(out);
     }
-    let k = (to + table.up).min(64).min(sum.map_or(64, |s| s.k));
-    Ok(Share { n: x.n, k, f: table.f, buf })
+    let (k, f) = match then {
+        Then::Nothing => (ring, table.f),
+        Then::Add(sum) => (ring.min(sum.k), table.f),
+        Then::Cut(cut) => (ring - cut, table.f - cut),
+    };
+    Ok(Share { n: x.n, k, f, buf })
 }
 
 /// Cost of [`piecewise`], for degree `d` and `s` segments that are selected, elements in whole groups of 8. Offline

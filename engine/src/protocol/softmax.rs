@@ -3,7 +3,7 @@
 use super::compare::{compare_and_open, compare_cost};
 use super::local::Map;
 use super::open::{lift_cost, open_cost};
-use super::piecewise::piecewise_cost;
+use super::piecewise::{Then, piecewise_cost, piecewise_then};
 use super::polynomials::expand;
 use super::quartic::{self, Quartic, quartic, quartic_cost, quartic_weights, quartic_weights_cost};
 use super::{Cost, Ctx, Error, Segment, Share, Table, Window, Wire, add, lift, multiply, open, open_all, piecewise};
@@ -110,8 +110,7 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
             let q = spec.quartic(x.f)?.expect("a polynomial");
             let (w, bits) = quartic(ctx, x, &q, threshold, window)?;
             let table = Table::new(&above(vec![0.0, 1.0 / q.factor]), w.f, RESULT_FRACTION + UNDONE)?;
-            let y = piecewise(ctx, &w, Some(&bits), &table, RESULT_FRACTION + UNDONE + 4)?;
-            truncate(ctx, &y, UNDONE)
+            piecewise_then(ctx, &w, Some(&bits), &table, RESULT_FRACTION + UNDONE + 4, Then::Cut(UNDONE))
         }
         Exp::RepeatedSquaring { log2, .. } => {
             let t = s / f64::from(log2).exp2();
@@ -127,8 +126,7 @@ pub fn exponential(ctx: &mut Ctx, x: &Wire, spec: &SoftmaxSpec, window: Window) 
             }
             let table = Table::new(&above(vec![0.0, 0.0, 1.0]), w.f, 2 * w.f)?;
             let to = product_ring(w.f, RESULT_FRACTION + 4, RESULT_FRACTION);
-            let y = piecewise(ctx, &w, Some(&bits), &table, to)?;
-            truncate(ctx, &y, 2 * w.f - RESULT_FRACTION)
+            piecewise_then(ctx, &w, Some(&bits), &table, to, Then::Cut(2 * w.f - RESULT_FRACTION))
         }
         Exp::Mapped { coefficients: c, divisor, .. } => {
             // In t = 1 + s x / divisor: low(t) + t^4 high(t), the halves cubic in t.

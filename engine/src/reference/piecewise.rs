@@ -11,6 +11,7 @@ params!(
     Params {
         n: usize, k: u32, segments: usize, levels: usize, first: u32,
         dealt0: u32, dealt1: u32, dealt2: u32, change0: u32, change1: u32, change2: u32,
+        ring: u32, cut: u32, add: u64,
     }
 );
 
@@ -31,14 +32,7 @@ pub fn place(k: u32, n: usize, sections: &[usize], word: usize, t: usize) -> usi
 }
 
 /// Dealt words of `k` bits of `n` elements: with `CLIENT` drawn by the keys, else those of the dealer's message.
-pub fn dealt(
-    keys: &[u32],
-    nonce: [u32; 3],
-    message: Option<&[u32]>,
-    k: u32,
-    n: usize,
-    sections: &[usize],
-) -> Vec<u64> {
+pub fn dealt(keys: &[u32], nonce: [u32; 3], message: Option<&[u32]>, k: u32, n: usize, sections: &[usize]) -> Vec<u64> {
     let word = |i| match message {
         None => r_low(element(ROUNDS, keys, 0, nonce, k, place(k, n, sections, i / n, i % n)), k),
         Some(message) => unpack::element(message, k, i),
@@ -106,6 +100,6 @@ pub fn piecewise(degree: usize, wide: bool, p: &Params, x: &Inputs<'_>, table: &
             }
             chosen += usize::from(selective);
         }
-        out[t] = y;
+        out[t] = if p.cut > 0 { r_low(y.wrapping_add(p.add), p.ring) >> p.cut } else { y };
     }
 }
