@@ -32,13 +32,25 @@ impl Recorder {
     }
 
     fn read_with<T>(&mut self, what: &[(&Buf, usize)], take: impl FnOnce(&[&[u8]]) -> T) -> Result<T, GpuError> {
-        let back = self.bring(what)?;
+        let back = self.ask(what)?;
         self.take(back, take)
     }
 
     /// Sends everything recorded to the device, and after it a copy of the first `bytes` bytes of each buffer to where the host
     /// can read them. Does not wait: [`Recorder::brought`] does, and work recorded meanwhile does not delay it.
     pub fn bring(&mut self, what: &[(&Buf, usize)]) -> Result<Readback, GpuError> {
+        let back = self.ask(what)?;
+        // The device is at work until then, whatever the calling thread does meanwhile.
+        let (device, submitted, busy) = (self.gpu.device.clone(), back.submitted.clone(), self.busy.run());
+        std::thread::spawn(move || {
+            // A failure is found by whoever waits for the buffers.
+            let _ = device.poll(wgpu::PollType::Wait { submission_index: Some(submitted), timeout: None });
+            drop(busy);
+        });
+        Ok(back)
+    }
+
+    fn ask(&mut self, what: &[(&Buf, usize)]) -> Result<Readback, GpuError> {
         let mut total = 0;
         let mut parts = Vec::with_capacity(what.len());
         for (_, n) in what {
