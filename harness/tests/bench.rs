@@ -159,7 +159,7 @@ fn a_quick_run_has_every_row_and_keeps_its_promises() {
         let r = report.ratios.iter().find(|r| r.op == op).expect("a ratio");
         assert!((from..to).contains(&r.mse) && (from..to).contains(&r.plain_mse), "{op}: {r:?}");
         // Loose SiLU is one polynomial of degree 4 where the precise one is two of lower degrees, in smaller rings.
-        assert!(r.online_bytes < 1.0 && r.offline_bytes < if op == "silu" { 1.1 } else { 1.0 }, "{op}: {r:?}");
+        assert!(r.online_bytes < 1.0 && r.offline_bytes < if op == "silu" { 1.08 } else { 1.0 }, "{op}: {r:?}");
     }
     assert_eq!(report.leaks.len(), 1);
 
