@@ -154,12 +154,15 @@ fn a_quick_run_has_every_row_and_keeps_its_promises() {
         let ratio = r.mse_ratio().expect("an approximation that is not exact");
         assert!(ratio <= MSE, "{}: secure over plain MSE {ratio}", r.name());
     }
-    // Figure 1's errors.
-    for (op, from, to) in [("silu", 2.4, 2.7), ("gelu", 7.9, 8.6), ("exp", 25.0, 27.5)] {
+    // Figure 1's errors, and what is dealt for an element, loose and precise: loose SiLU is one polynomial of degree 4 where the
+    // precise one is two of lower degrees, in smaller rings.
+    for (op, from, to, dealt) in
+        [("silu", 2.4, 2.7, [81.5, 76.0]), ("gelu", 7.9, 8.6, [86.5, 112.5]), ("exp", 25.0, 27.5, [34.0, 138.5])]
+    {
         let r = report.ratios.iter().find(|r| r.op == op).expect("a ratio");
         assert!((from..to).contains(&r.mse) && (from..to).contains(&r.plain_mse), "{op}: {r:?}");
-        // Loose SiLU is one polynomial of degree 4 where the precise one is two of lower degrees, in smaller rings.
-        assert!(r.online_bytes < 1.0 && r.offline_bytes < if op == "silu" { 1.08 } else { 1.0 }, "{op}: {r:?}");
+        assert!(r.online_bytes < 1.0, "{op}: {r:?}");
+        assert!((r.offline_bytes - dealt[0] / dealt[1]).abs() < 1e-12, "{op}: {r:?}");
     }
     assert_eq!(report.leaks.len(), 1);
 
