@@ -70,9 +70,10 @@ fn row%r(x: X) {
 
 // Writes what is inside the matrix of the tile at (row, col).
 fn finish(base: u32, row: u32, col: u32) {
-#each q QUADS
+    let e = edge();
 #each r ROWS
-    put4(base, row + %ru, col + 4u * %qu, e4_end(c%q[%r]));
+#each q QUADS
+    put4(e, base, row + %ru, col + 4u * %qu, e4_end(c%q[%r]));
 #end
 #end
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use masque_engine::gpu::Recorder;
+use masque_engine::kernels::{Element, Mode, Strided, matmul, pack};
 use masque_engine::protocol::{Role, Window, compare, open};
 use masque_engine::testing::World;
 use masque_engine::trace::{Event, Place};
@@ -58,4 +60,42 @@ fn nothing_is_recorded_unasked() {
         Ok(ctx.rec.take_trace()?)
     });
     assert!(out.client.is_empty() && out.dealer.is_empty());
+}
+
+/// What a role reports as compute holds all that its device did, also while its host did something else, as the dealer's
+/// does.
+#[test]
+fn a_device_at_work_beside_its_host_counts() {
+    const N: usize = 384;
+    let mut rec = Recorder::new(World::new(44).gpu());
+    let a = rec.upload_slice(&vec![3u64; N * N]).unwrap();
+    let out = rec.words(N * N).unwrap();
+    let square = |rec: &mut Recorder| {
+        let b = pack(rec, Element::Ring, &a, Strided::rows(N), N, N).unwrap();
+        matmul(rec, Element::Ring, Mode::Set, &a, Strided::rows(N), &b, &out, Strided::rows(N), N).unwrap();
+    };
+    // Kernels are compiled, and how long a call takes is known.
+    square(&mut rec);
+    let start = Instant::now();
+    square(&mut rec);
+    rec.read(&[(&out, 8)]).unwrap();
+    let long = 4 * start.elapsed() + Duration::from_millis(50);
+
+    rec.start_trace(Instant::now());
+    square(&mut rec);
+    let before = rec.busy();
+    let back = rec.bring(&[(&out, 8)]).unwrap();
+    std::thread::sleep(long);
+    assert_eq!(rec.brought(back).unwrap(), [(9 * N as u64).to_le_bytes()]);
+    let counted = rec.busy() - before;
+    let device: Duration = rec.spent().unwrap().values().sum();
+    println!("the device worked for {device:?}, {counted:?} counted");
+    assert!(counted >= device.mul_f64(0.9), "{counted:?} of {device:?}");
+    // It stops as well.
+    let still = |rec: &Recorder| {
+        let then = rec.busy();
+        std::thread::sleep(Duration::from_millis(5));
+        rec.busy() == then
+    };
+    assert!((0..1000).any(|_| still(&rec)));
 }

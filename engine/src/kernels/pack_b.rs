@@ -231,8 +231,9 @@ pub(super) fn widths(format: Format) -> &'static [usize] {
 /// Columns of a panel.
 fn width(rec: &Recorder, format: Format, k: usize, n: usize) -> usize {
     // The portable form computes a product in some twenty instructions: its larger tiles take a second to compile on
-    // software adapters, so that small matrices do without them.
-    let small = format == Format::Ring && rec.gpu().form() == Form::Portable && (n < 16 || k < 64);
+    // software adapters, so that small matrices do without them. The keys of an attention are narrow, not small.
+    let few = n < 16 || (k < 64 && n < 256);
+    let small = format == Format::Ring && rec.gpu().form() == Form::Portable && few;
     let asked = format.tile(&mut rec.gpu().tiles()).map(usize::from).filter(|w| n > 8 && widths(format).contains(w));
     match rec.gpu().subgroup() {
         _ if (small || n <= 4) && !matches!(format, Format::I32 | Format::I16) => 4,
