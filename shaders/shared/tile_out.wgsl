@@ -45,7 +45,7 @@ fn store_out(at: u32, v: E4) {
     out[i] = e4_store(v);
 #else
 #ifdef NATIVE
-    let none = at == 0xffffffffu;
+    let none = beyond(at);
     out[i] = e4_make(r_whole(v.x, none), r_whole(v.y, none), r_whole(v.z, none), r_whole(v.w, none));
 #else
     out[2u * i] = vec4<u32>(v.lo.x, v.hi.x, v.lo.y, v.hi.y);
